@@ -1,0 +1,203 @@
+//! The keys. Doc comments here become `docs/config.md`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The whole file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub agent: AgentConfig,
+    pub log: LogConfig,
+    pub metrics: MetricsConfig,
+    pub containers: ContainersConfig,
+    pub probes: ProbesConfig,
+    pub attribution: AttributionConfig,
+}
+
+/// The agent itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AgentConfig {
+    /// Unix socket that the command line asks; mode 0600.
+    pub socket: PathBuf,
+    /// How often readings are taken: `100ms` to `60s`.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub tick: Duration,
+    /// How often a workload is read of which no task ran since the last reading. At least `tick`.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub idle_refresh: Duration,
+    /// Events kept for `plimsoll events`: 0 to 1000000.
+    pub event_history: usize,
+}
+
+impl Default for AgentConfig {
+    fn default() -> Self {
+        Self {
+            socket: PathBuf::from("/run/plimsoll/plimsoll.sock"),
+            tick: Duration::from_secs(1),
+            idle_refresh: Duration::from_secs(10),
+            event_history: 10_000,
+        }
+    }
+}
+
+/// What the agent logs, to standard error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    pub level: LogLevel,
+    pub format: LogFormat,
+    /// What the BPF programs log (`aya-log`). Anything but `off` makes them slower.
+    pub bpf: LogLevel,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::Info,
+            format: LogFormat::Text,
+            bpf: LogLevel::Off,
+        }
+    }
+}
+
+/// Least severe level that is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// Form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The Prometheus endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Address of `/metrics`, `/healthz` and `/readyz`.
+    pub listen: SocketAddr,
+    /// Put the time of the reading on every sample, as cAdvisor does. Prometheus then keeps a dead
+    /// workload's series for five minutes.
+    pub timestamps: bool,
+    /// How long the series of a dead workload wait for a scrape. They go after the first scrape that
+    /// had them.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub retain_dead: Duration,
+}
+
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9470)),
+            timestamps: false,
+            retain_dead: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Which workloads and labels are exported.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ContainersConfig {
+    /// Export every container label, as `container_label_<name>`.
+    pub store_container_labels: bool,
+    /// Labels to export when `store_container_labels` is false.
+    pub whitelisted_container_labels: Vec<String>,
+    /// Most workloads with series of their own; the rest is summed into one with `id="other"`.
+    pub max_workloads: usize,
+}
+
+impl Default for ContainersConfig {
+    fn default() -> Self {
+        Self {
+            store_container_labels: false,
+            whitelisted_container_labels: Vec::new(),
+            max_workloads: 2_000,
+        }
+    }
+}
+
+/// Which probes are attached. What is off is neither measured nor exported.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProbesConfig {
+    /// Bytes and packets per cgroup.
+    pub network: bool,
+    /// Context switches per cgroup; also tells idle cgroups, which are then read less often.
+    pub scheduler: bool,
+    /// Exec and exit.
+    pub process: bool,
+    /// New and entered namespaces. Its system-call tracepoints cost every system call of the host
+    /// some tens of nanoseconds.
+    pub namespace: bool,
+    /// OOM kills.
+    pub oom: bool,
+    /// Tasks by state, load, and alive namespaces.
+    pub tasks: bool,
+    /// Let the kernel time every BPF program of the host (`kernel.bpf_stats_enabled`), for the
+    /// metrics about probes; about 20 ns a run.
+    pub run_time_stats: bool,
+}
+
+impl Default for ProbesConfig {
+    fn default() -> Self {
+        Self {
+            network: true,
+            scheduler: true,
+            process: true,
+            namespace: true,
+            oom: true,
+            tasks: true,
+            run_time_stats: true,
+        }
+    }
+}
+
+/// Where names, images and labels come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AttributionConfig {
+    /// Docker's API socket; an empty string turns it off.
+    pub docker_socket: PathBuf,
+    /// Podman's API socket; on-disk state is used when nobody listens. Empty: off.
+    pub podman_socket: PathBuf,
+    /// Podman's (and CRI-O's) container storage.
+    pub containers_storage: PathBuf,
+    /// containerd's state directory.
+    pub containerd_state: PathBuf,
+    /// Longest wait for one answer of an engine.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub timeout: Duration,
+}
+
+impl Default for AttributionConfig {
+    fn default() -> Self {
+        Self {
+            docker_socket: PathBuf::from("/var/run/docker.sock"),
+            podman_socket: PathBuf::from("/run/podman/podman.sock"),
+            containers_storage: PathBuf::from("/var/lib/containers/storage"),
+            containerd_state: PathBuf::from("/run/containerd"),
+            timeout: Duration::from_secs(2),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! All totals, alive and final.
+//!
+//! In: events of the kernel room, readings of the cgroup room, identities. Out: an immutable
+//! [`Snapshot`] a tick, and [`Event`]s. Must not know Prometheus or the command line.
+
+mod event;
+mod snapshot;
+
+pub use event::{Event, EventKind, NamespaceChange};
+pub use snapshot::{
+    AgentReading, EngineState, Histogram, HostReading, InterfaceTotals, Life, LossCounter, MapFill,
+    NamespaceCount, NetdevTotals, Network, ProbeReading, ProbeState, Snapshot, TaskCounts,
+    TaskStates, Unattributed, Workload,
+};

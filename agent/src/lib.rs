@@ -1,0 +1,9 @@
+//! Plimsoll, the node agent, as a library: what `main` and the tests use.
+//!
+//! The rooms and the arrows between them are drawn in `docs/architecture.md`; `cargo xtask check`
+//! tests the arrows.
+
+pub mod cgroup;
+pub mod config;
+pub mod identity;
+pub mod ledger;
