@@ -6,4 +6,5 @@
 pub mod cgroup;
 pub mod config;
 pub mod identity;
+pub mod kernel;
 pub mod ledger;

@@ -1,0 +1,22 @@
+//! The BPF programs at run time: load, attach, health, maps, rings.
+//!
+//! In: the running kernel's BTF, the compiled object. Out: [`KernelEvent`]s, map readings, task
+//! samples, the state of every probe. Must not know what a container is.
+
+mod event;
+mod layout;
+mod load;
+mod maps;
+mod object;
+mod probe;
+mod rings;
+mod tasks;
+mod tracefs;
+
+pub use event::{CgroupEvent, CgroupOperation, KernelEvent, NamespaceCall, NamespaceEvent, comm};
+pub use layout::{KernelLayout, LayoutError};
+pub use load::{Kernel, LoadError, LoadOptions};
+pub use maps::{CgroupNetwork, MapReadError, Maps};
+pub use probe::{Group, Health, Hook, PROBES, Probe, ProbeReport};
+pub use rings::{Ring, RingCounters, Rings};
+pub use tasks::TaskPass;

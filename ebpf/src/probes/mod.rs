@@ -1,0 +1,9 @@
+//! One file per kernel subsystem.
+
+mod cgroup;
+mod memory;
+mod namespace;
+mod network;
+mod process;
+mod sched;
+mod tasks;
