@@ -1,1 +1,59 @@
-fn main() {}
+//! `cargo xtask`: sets up, builds, checks, tests and runs Plimsoll, unattended.
+//!
+//! One module per verb; each says what it does as it does it, and fails with what mends it.
+
+mod build_ebpf;
+mod check;
+mod command;
+mod docs;
+mod host;
+mod run;
+mod setup;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Sets up, builds, checks, tests and runs Plimsoll.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Install what is missing to build, check and test; says what it did
+    Setup(setup::Args),
+    /// Compile the BPF programs from source
+    BuildEbpf(build_ebpf::Args),
+    /// Format, lints, licences, spelling, prebuilt object, import arrows, generated files
+    Check(check::Args),
+    /// Build the agent in release and start it as root
+    Run(run::Args),
+    /// Run all tests that this host can run
+    Test(test::Args),
+    /// Generate the reference pages under docs/
+    Docs(docs::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Setup(args) => setup::run(&args),
+        Verb::BuildEbpf(args) => build_ebpf::run(&args),
+        Verb::Check(args) => check::run(&args),
+        Verb::Run(args) => run::run(&args),
+        Verb::Test(args) => test::run(&args),
+        Verb::Docs(args) => docs::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

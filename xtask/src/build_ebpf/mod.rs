@@ -1,0 +1,128 @@
+//! `cargo xtask build-ebpf`: the BPF object, from source.
+//!
+//! In: the crate `plimsoll-ebpf`, a toolchain with the standard library's sources, `bpf-linker`.
+//! Out: `target/bpf/plimsoll-ebpf.o`, and with `--commit` the prebuilt object and its digests.
+
+pub(crate) mod digest;
+mod inputs;
+mod toolchain;
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::{command, host, workspace};
+
+pub(crate) use toolchain::Toolchain;
+
+/// The object that this verb builds, below the workspace's root.
+pub(crate) const BUILT_OBJECT: &str = "target/bpf/plimsoll-ebpf.o";
+
+const TARGET: &str = "bpfel-unknown-none";
+
+/// Separates the flags in `CARGO_ENCODED_RUSTFLAGS`.
+const FLAG_SEPARATOR: &str = "\u{1f}";
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Also replace the prebuilt object that `cargo build` embeds, and its digests
+    #[arg(long)]
+    commit: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let root = workspace::root();
+    let toolchain = Toolchain::find()?;
+    let linker = linker()?;
+    println!(
+        "build-ebpf: {toolchain}; bpf-linker at {}",
+        linker.display()
+    );
+    let mut build = toolchain.cargo();
+    build.arg("build").args(target_arguments(&root));
+    let flags = rust_flags(&root, &toolchain, &linker)?;
+    command::run(build.env("CARGO_ENCODED_RUSTFLAGS", flags))?;
+
+    let linked = target_dir(&root).join(TARGET).join("bpf/plimsoll-ebpf");
+    let bytes = fs::read(&linked).with_context(|| format!("cannot read {}", linked.display()))?;
+    fs::write(root.join(BUILT_OBJECT), &bytes)
+        .with_context(|| format!("cannot write {BUILT_OBJECT}"))?;
+    println!("build-ebpf: {BUILT_OBJECT}, {} bytes", bytes.len());
+    if args.commit {
+        digest::commit(&root, &bytes)?;
+        println!(
+            "build-ebpf: wrote {} and {}: commit both together with the sources",
+            digest::PREBUILT_OBJECT,
+            digest::PREBUILT_DIGEST
+        );
+    }
+    Ok(())
+}
+
+/// Lints the programs, with the clippy of the compiler that builds them.
+pub(crate) fn clippy() -> Result<()> {
+    let mut clippy = Toolchain::find()?.cargo_clippy()?;
+    clippy
+        .arg("clippy")
+        .args(target_arguments(&workspace::root()));
+    command::run(clippy.args(["--", "--deny", "warnings"]))
+}
+
+/// The `bpf-linker` of this host.
+pub(crate) fn linker() -> Result<PathBuf> {
+    host::program("bpf-linker")
+        .context("bpf-linker is not installed; `cargo xtask setup --build` installs it")
+}
+
+fn target_arguments(root: &Path) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = [
+        "--locked",
+        "--package=plimsoll-ebpf",
+        "--profile=bpf",
+        "--target=bpfel-unknown-none",
+        "-Zbuild-std=core",
+        "--target-dir",
+    ]
+    .map(OsString::from)
+    .to_vec();
+    arguments.push(target_dir(root).into_os_string());
+    arguments
+}
+
+fn target_dir(root: &Path) -> PathBuf {
+    root.join("target/bpf")
+}
+
+/// `--btf` makes the linker turn debug info into BTF. The path prefixes of this machine are
+/// taken out of that debug info, so that the object does not depend on where it was built.
+fn rust_flags(root: &Path, toolchain: &Toolchain, linker: &Path) -> Result<OsString> {
+    let mut flags = vec![
+        joined("-Clinker=", linker),
+        OsString::from("-Clink-arg=--btf"),
+        OsString::from("-Cdebuginfo=2"),
+        remap(root, "plimsoll"),
+        remap(&toolchain.sources(), "rust"),
+    ];
+    let registries = workspace::cargo_home().map(|home| home.join("registry/src"));
+    if let Some(registries) = registries.filter(|folder| folder.is_dir()) {
+        for registry in registries.read_dir()? {
+            flags.push(remap(&registry?.path(), "registry"));
+        }
+    }
+    Ok(flags.join(OsStr::new(FLAG_SEPARATOR)))
+}
+
+fn remap(from: &Path, to: &str) -> OsString {
+    let mut flag = joined("--remap-path-prefix=", from);
+    flag.push("=");
+    flag.push(to);
+    flag
+}
+
+fn joined(option: &str, path: &Path) -> OsString {
+    let mut flag = OsString::from(option);
+    flag.push(path);
+    flag
+}

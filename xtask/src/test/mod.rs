@@ -1,0 +1,172 @@
+//! `cargo xtask test`: all tests that this host can run.
+//!
+//! First the unit tests, then the agent's integration tests one after the other: those that need
+//! root, an engine or a kernel feature find out by themselves whether they can run. One that
+//! cannot appends `<test name>: <reason>` to the file that `PLIMSOLL_SKIPS` names.
+
+mod skips;
+mod tally;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use self::tally::Tally;
+use crate::{command, host, setup, workspace};
+
+/// Where tests write why they could not run, below the workspace's root.
+const SKIPS: &str = "target/test-skips.txt";
+/// Names the BPF object that the agent's build embeds instead of the prebuilt one.
+const OBJECT_VARIABLE: &str = "PLIMSOLL_BPF_OBJECT";
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only tests whose name contains this
+    #[arg(last = true)]
+    filter: Option<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    prepare();
+    let skips_file = workspace::root().join(SKIPS);
+    start_skips(&skips_file)?;
+
+    let mut tally = Tally::default();
+    let mut failed = Vec::new();
+    for stage in stages()? {
+        println!("test: {}", stage.name);
+        let mut tests = workspace::cargo();
+        tests
+            .args(["test", "--locked", "--no-fail-fast"])
+            .args(&stage.selection)
+            .arg("--")
+            .args(stage.harness)
+            .args(&args.filter)
+            .env("PLIMSOLL_SKIPS", &skips_file);
+        if !run_counted(&mut tests, &mut tally)? {
+            failed.push(stage.name);
+        }
+    }
+    let unexpected = report_skips(&skips_file, &mut tally)?;
+    print!("{tally}");
+    if !failed.is_empty() {
+        bail!("tests failed: {}", failed.join(", "));
+    }
+    if tally.ran() == 0 {
+        bail!("no test ran");
+    }
+    if unexpected > 0 && host::is_ci() {
+        bail!(
+            "{unexpected} tests were skipped that {} does not list",
+            skips::EXPECTED
+        );
+    }
+    Ok(())
+}
+
+struct Stage {
+    name: &'static str,
+    selection: Vec<&'static str>,
+    harness: &'static [&'static str],
+}
+
+fn stages() -> Result<Vec<Stage>> {
+    let mut stages = vec![
+        Stage {
+            name: "unit tests",
+            selection: vec!["--lib", "--bins"],
+            harness: &[],
+        },
+        Stage {
+            name: "examples in the documentation",
+            selection: vec!["--doc"],
+            harness: &[],
+        },
+    ];
+    if has_integration_tests()? {
+        stages.push(Stage {
+            name: "integration tests of the agent",
+            selection: vec!["--package=plimsoll", "--test=*"],
+            // They measure the host and change its cgroups: one at a time.
+            harness: &["--test-threads=1"],
+        });
+    }
+    Ok(stages)
+}
+
+/// Cargo takes a pattern of test targets that matches none for an error.
+fn has_integration_tests() -> Result<bool> {
+    let metadata = command::output(workspace::cargo().args([
+        "metadata",
+        "--locked",
+        "--no-deps",
+        "--format-version=1",
+    ]))?;
+    let metadata: serde_json::Value =
+        serde_json::from_str(&metadata).context("cargo metadata printed no JSON")?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    Ok(packages
+        .filter(|package| package["name"] == "plimsoll")
+        .flat_map(|package| package["targets"].as_array().into_iter().flatten())
+        .any(|target| target["kind"][0] == "test"))
+}
+
+/// What cannot be set up leaves tests that skip themselves and say so.
+fn prepare() {
+    if !host::is_root() {
+        println!("test: not root: tests that load programs or make cgroups will skip themselves");
+    } else if let Err(error) = setup::for_test() {
+        println!("test: going on without some of the packages: {error:#}");
+    }
+    match std::env::var_os(OBJECT_VARIABLE) {
+        Some(object) => println!("test: BPF object: {}", PathBuf::from(object).display()),
+        None => println!("test: BPF object: the prebuilt one"),
+    }
+}
+
+fn start_skips(file: &Path) -> Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    fs::write(file, "").with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Runs the tests, shows what they print, and counts it. Whether all passed.
+fn run_counted(tests: &mut Command, tally: &mut Tally) -> Result<bool> {
+    let mut child = tests
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo test")?;
+    if let Some(output) = child.stdout.take() {
+        let mut shown = std::io::stdout().lock();
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line.context("cannot read what cargo test prints")?;
+            let line = String::from_utf8_lossy(&line);
+            tally.read(&line);
+            writeln!(shown, "{line}").context("cannot write to standard output")?;
+        }
+    }
+    let status = child.wait().context("cannot wait for cargo test")?;
+    Ok(status.success())
+}
+
+/// Prints every skip with its reason, and counts those that the repository does not list.
+fn report_skips(file: &Path, tally: &mut Tally) -> Result<usize> {
+    let written =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let expected = fs::read_to_string(workspace::root().join(skips::EXPECTED))
+        .with_context(|| format!("cannot read {}", skips::EXPECTED))?;
+    let report = skips::compare(&written, &expected);
+    for skip in &report.expected {
+        println!("test: skipped, as listed: {skip}");
+    }
+    for skip in &report.unexpected {
+        println!("test: skipped, NOT listed in {}: {skip}", skips::EXPECTED);
+    }
+    tally.skipped = report.expected.len() + report.unexpected.len();
+    Ok(report.unexpected.len())
+}
