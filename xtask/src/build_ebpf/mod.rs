@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 
 use crate::{command, host, workspace};
 
-pub(crate) use toolchain::Toolchain;
+pub(crate) use toolchain::{DISTRIBUTION_LLVM, Toolchain};
 
 /// The object that this verb builds, below the workspace's root.
 pub(crate) const BUILT_OBJECT: &str = "target/bpf/plimsoll-ebpf.o";
@@ -46,9 +46,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     command::run(build.env("CARGO_ENCODED_RUSTFLAGS", flags))?;
 
     let linked = target_dir(&root).join(TARGET).join("bpf/plimsoll-ebpf");
-    let bytes = fs::read(&linked).with_context(|| format!("cannot read {}", linked.display()))?;
-    fs::write(root.join(BUILT_OBJECT), &bytes)
-        .with_context(|| format!("cannot write {BUILT_OBJECT}"))?;
+    let object = root.join(BUILT_OBJECT);
+    // DWARF served to make the BTF, which stays; it is four fifths of the file.
+    command::run(
+        toolchain
+            .objcopy()?
+            .arg("--strip-debug")
+            .args([&linked, &object]),
+    )?;
+    let bytes = fs::read(&object).with_context(|| format!("cannot read {BUILT_OBJECT}"))?;
     println!("build-ebpf: {BUILT_OBJECT}, {} bytes", bytes.len());
     if args.commit {
         digest::commit(&root, &bytes)?;

@@ -8,13 +8,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::{command, host, workspace};
 
 /// Where a distribution's package puts its compiler; the one in `PATH` may be rustup's.
 const DISTRIBUTION_RUSTC: &str = "/usr/bin/rustc";
 const DISTRIBUTION_CLIPPY: &str = "/usr/bin/cargo-clippy";
+
+/// Debian's LLVM that its compiler and our linker are built on (package `llvm-22-dev`).
+pub(crate) const DISTRIBUTION_LLVM: &str = "/usr/lib/llvm-22";
 
 /// Standard library's sources, below a sysroot.
 const SOURCES: &str = "lib/rustlib/src/rust";
@@ -107,6 +110,27 @@ impl Toolchain {
                 clippy.current_dir(workspace::root());
                 Ok(with_distribution_rustc(clippy))
             }
+        }
+    }
+
+    /// LLVM's objcopy: rustc brings its own, Debian's LLVM has the ordinary one.
+    pub(crate) fn objcopy(&self) -> Result<Command> {
+        match self {
+            Self::RustupNightly { sysroot } => {
+                let library = sysroot.join("lib");
+                let targets = library.join("rustlib").read_dir()?;
+                let objcopy = targets
+                    .filter_map(|target| Some(target.ok()?.path().join("bin/rust-objcopy")))
+                    .find(|objcopy| objcopy.exists())
+                    .context("rustup's nightly has no rust-objcopy; `rustup update nightly`")?;
+                let mut command = Command::new(objcopy);
+                // It is linked against the LLVM of its own toolchain.
+                command.env("LD_LIBRARY_PATH", library);
+                Ok(command)
+            }
+            Self::Distribution { .. } => Ok(Command::new(
+                Path::new(DISTRIBUTION_LLVM).join("bin/llvm-objcopy"),
+            )),
         }
     }
 

@@ -5,11 +5,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::build_ebpf::DISTRIBUTION_LLVM;
 use crate::{command, host, workspace};
 
 const BPF_LINKER_VERSION: &str = "0.13.0";
-/// Of `llvm-22-dev`, which is also what Debian's `rustc-web` is built on.
-const LLVM: &str = "/usr/lib/llvm-22";
+/// The linker's name for [`DISTRIBUTION_LLVM`].
 const LLVM_FEATURE: &str = "llvm-22";
 const CARGO_DENY_VERSION: &str = "0.20.2";
 const TYPOS_VERSION: &str = "1.52.0";
@@ -18,14 +18,14 @@ const TYPOS_VERSION: &str = "1.52.0";
 pub(super) fn install_bpf_linker() -> Result<()> {
     println!("setup: build: installing bpf-linker {BPF_LINKER_VERSION} (about a minute)");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders = vec![PathBuf::from(LLVM).join("bin")];
+    let mut folders = vec![PathBuf::from(DISTRIBUTION_LLVM).join("bin")];
     folders.extend(std::env::split_paths(&path));
     command::run(
         cargo_install("bpf-linker", BPF_LINKER_VERSION)
             .args(["--no-default-features", "--features", LLVM_FEATURE])
-            .env("LLVM_PREFIX", LLVM)
+            .env("LLVM_PREFIX", DISTRIBUTION_LLVM)
             .env("PATH", std::env::join_paths(folders)?)
-            .env("RUSTFLAGS", format!("-L native={LLVM}/lib")),
+            .env("RUSTFLAGS", format!("-L native={DISTRIBUTION_LLVM}/lib")),
     )
 }
 
