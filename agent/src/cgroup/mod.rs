@@ -2,12 +2,36 @@
 //!
 //! In: mount table, cgroup paths. Out: [`Layout`], [`CgroupKey`], [`Reading`].
 //! A leaf room: it knows nothing of BPF, engines or metrics.
+//!
+//! [`Layout`] finds the hierarchies, controller by controller; [`scan`] lists the cgroups of one;
+//! [`placement_of`] says where a process is; a [`Reader`] keeps the descriptors of one workload's
+//! files and turns them into a [`Reading`]. `parse` knows text, `v1` and `v2` know which file
+//! means what, `file` knows descriptors: a reader that takes its numbers from elsewhere replaces
+//! `file`, `v1` and `v2` behind [`Reader`] and keeps the rest.
 
+mod controller;
+mod device;
+mod file;
 mod key;
+mod layout;
+mod mount;
+mod parse;
+mod placement;
+mod reader;
 mod reading;
+mod scan;
+mod v1;
+mod v2;
 
+pub use controller::Controller;
+pub use device::device_name;
+pub use file::{Scratch, Vanished, kept_files};
 pub use key::{CgroupKey, HierarchyId, Placement};
+pub use layout::{Degradation, Hierarchy, Layout, LayoutError, Mode};
+pub use placement::placement_of;
+pub use reader::{CgroupState, Reader};
 pub use reading::{
     CpuReading, DeviceIo, DeviceNumber, Limits, MemoryReading, PidsReading, Pressure,
     PressureReading, Reading, Throttling,
 };
+pub use scan::{Found, scan};
