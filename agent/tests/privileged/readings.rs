@@ -9,6 +9,7 @@ mod io;
 mod memory;
 mod state;
 mod time;
+mod unified;
 
 use plimsoll::cgroup::{Layout, Placement, Reader, Reading, Scratch};
 

@@ -3,7 +3,7 @@
 use plimsoll::cgroup::{DeviceNumber, device_name};
 
 use super::Ours;
-use crate::support::{LoopDevice, OwnCgroup};
+use crate::support::{LoopDevice, OwnCgroup, installed};
 
 /// The count of one device and operation in a v1 file, 0 without a line.
 fn oracle(own: &OwnCgroup, file: &str, device: (u64, u64), operation: &str) -> u64 {
@@ -16,6 +16,9 @@ fn oracle(own: &OwnCgroup, file: &str, device: (u64, u64), operation: &str) -> u
 #[test]
 fn bytes_and_operations_are_exact() {
     let test = "bytes_and_operations_are_exact";
+    if !installed(test, "fio") {
+        return;
+    }
     let Some(mut own) = OwnCgroup::make(test, &["blkio"]) else {
         return;
     };

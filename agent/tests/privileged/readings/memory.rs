@@ -1,13 +1,16 @@
 //! Memory and tasks.
 
 use super::Ours;
-use crate::support::{OwnCgroup, poll};
+use crate::support::{OwnCgroup, installed, poll};
 
 const PAGE: u64 = 4096;
 
 #[test]
 fn memory_is_the_controllers_within_a_page() {
     let test = "memory_is_the_controllers_within_a_page";
+    if !installed(test, "stress-ng") {
+        return;
+    }
     let Some(mut own) = OwnCgroup::make(test, &["memory"]) else {
         return;
     };

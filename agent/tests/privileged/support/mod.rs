@@ -28,6 +28,16 @@ pub(crate) fn skip(test: &str, reason: &str) {
         .expect("the list of skips");
 }
 
+/// Is the program installed? If not, the test is skipped.
+pub(crate) fn installed(test: &str, program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|directory| directory.join(program).is_file());
+    if !found {
+        skip(test, &format!("{program} is not installed"));
+    }
+    found
+}
+
 /// Asks until there is an answer; panics after ten seconds without one.
 pub(crate) fn poll<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);

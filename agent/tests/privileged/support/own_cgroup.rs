@@ -114,6 +114,13 @@ impl OwnCgroup {
 
     /// Ends its processes and removes it, as dropping does; the value stays to be asked.
     pub(crate) fn remove(&mut self) {
+        // Tasks in v1's freezer do not even die.
+        for directory in self.directories.values() {
+            let state = directory.join("freezer.state");
+            if state.exists() {
+                fs::write(state, "THAWED").expect("thaw");
+            }
+        }
         for mut child in self.children.drain(..) {
             // Both fail for one that has ended and was waited for.
             let _ = child.kill();
@@ -141,17 +148,20 @@ impl Drop for OwnCgroup {
 
 /// Grandchildren: whoever is in a cgroup that the test made belongs to the test.
 fn end_processes(directory: &Path) {
-    let frozen = directory.join("cgroup.freeze");
-    if frozen.exists() {
-        // A frozen process of v2 dies all the same; a failure shows in the removal.
-        let _ = fs::write(frozen, "0");
-    }
     let listed = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
     for process in listed.lines().filter_map(|line| line.parse().ok()) {
         let process = nix::unistd::Pid::from_raw(process);
         // May have ended by itself.
         let _ = nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL);
     }
+}
+
+/// Those of the hierarchies that this host has.
+pub(crate) fn mounted(hierarchies: &[&'static str]) -> Vec<&'static str> {
+    let mounted = hierarchies
+        .iter()
+        .filter(|hierarchy| mount_of(hierarchy).is_some());
+    mounted.copied().collect()
 }
 
 /// Where a v1 controller or v2 is mounted whole, from `/proc/self/mounts`.
