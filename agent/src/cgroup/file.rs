@@ -3,16 +3,15 @@
 //! Opening costs ten times what reading does, so a file is opened once and read with `pread`. A
 //! file that is not there is remembered as absent until the next refresh.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
 
-use super::HierarchyId;
+use super::place::{Place, Vanished};
 
 /// Fits any file of a cgroup with a few devices; grows for the rest.
 const INITIAL_BYTES: usize = 16 * 1024;
@@ -54,60 +53,6 @@ impl Scratch {
             }
             self.buffer.resize(length * 2, 0);
         }
-    }
-}
-
-/// The cgroup was removed, which is how cgroups end: not an error to log.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cgroup {path} of hierarchy {} is gone", hierarchy.0)]
-pub struct Vanished {
-    pub hierarchy: HierarchyId,
-    pub path: String,
-}
-
-/// One cgroup directory, pinned to the cgroup that was there when it was opened.
-#[derive(Debug)]
-pub(super) struct Place {
-    hierarchy: HierarchyId,
-    path: String,
-    directory: PathBuf,
-    /// `None`: was gone already.
-    inode: Option<u64>,
-}
-
-impl Place {
-    pub(super) fn open(hierarchy: HierarchyId, path: &str, directory: PathBuf) -> Self {
-        let inode = fs::metadata(&directory).ok().map(|metadata| metadata.ino());
-        Self {
-            hierarchy,
-            path: path.to_owned(),
-            directory,
-            inode,
-        }
-    }
-
-    /// The root has fewer files, and they mean the whole host.
-    pub(super) fn is_root(&self) -> bool {
-        self.path == "/"
-    }
-
-    /// A number below `below`, even among cgroups: their ids are consecutive.
-    pub(super) fn spread(&self, below: u32) -> u32 {
-        u32::try_from(self.inode.unwrap_or(0) % u64::from(below)).unwrap_or(0)
-    }
-
-    /// Still the same cgroup? A new one with the old path has another inode.
-    fn check(&self) -> Result<(), Vanished> {
-        let now = fs::metadata(&self.directory)
-            .ok()
-            .map(|metadata| metadata.ino());
-        if now.is_some() && now == self.inode {
-            return Ok(());
-        }
-        Err(Vanished {
-            hierarchy: self.hierarchy,
-            path: self.path.clone(),
-        })
     }
 }
 
@@ -192,7 +137,7 @@ impl KernFile {
             State::Passing => {
                 // By path each time, so make sure that it is still the same cgroup.
                 place.check()?;
-                File::open(place.directory.join(self.name)).and_then(|file| scratch.fill(&file))
+                File::open(place.file(self.name)).and_then(|file| scratch.fill(&file))
             }
         };
         let length = match read {
@@ -206,7 +151,7 @@ impl KernFile {
     }
 
     fn open_and_keep(&mut self, place: &Place, scratch: &mut Scratch) -> io::Result<usize> {
-        let file = File::open(place.directory.join(self.name))?;
+        let file = File::open(place.file(self.name))?;
         let length = scratch.fill(&file)?;
         self.state = Kept::new(file).map_or(State::Passing, State::Open);
         Ok(length)
@@ -229,11 +174,11 @@ impl KernFile {
         }
         if is(error, Errno::EMFILE) || is(error, Errno::ENFILE) {
             // Others took the reserve: this value is missed, the file is not given up.
-            tracing::debug!(path = %place.path, file = self.name, %error, "no descriptor to read with");
+            tracing::debug!(path = %place.path(), file = self.name, %error, "no descriptor to read with");
             return Ok(None);
         }
         if !is(error, Errno::ENOENT) && !is(error, Errno::ENODEV) {
-            tracing::debug!(path = %place.path, file = self.name, %error, "cgroup file not readable");
+            tracing::debug!(path = %place.path(), file = self.name, %error, "cgroup file not readable");
         }
         match self.state {
             State::Passing => {}

@@ -1,7 +1,10 @@
 //! Files that come, go and change, on a plain directory.
 #![allow(clippy::unwrap_used)]
 
+use std::fs;
+
 use super::*;
+use crate::cgroup::HierarchyId;
 
 fn place(directory: &std::path::Path) -> Place {
     Place::open(HierarchyId::V2, "/test", directory.to_owned())

@@ -16,6 +16,7 @@ mod key;
 mod layout;
 mod mount;
 mod parse;
+mod place;
 mod placement;
 mod reader;
 mod reading;
@@ -25,9 +26,10 @@ mod v2;
 
 pub use controller::Controller;
 pub use device::device_name;
-pub use file::{Scratch, Vanished, kept_files};
+pub use file::{Scratch, kept_files};
 pub use key::{CgroupKey, HierarchyId, Placement};
 pub use layout::{Degradation, Hierarchy, Layout, LayoutError, Mode};
+pub use place::Vanished;
 pub use placement::placement_of;
 pub use reader::{CgroupState, Reader};
 pub use reading::{

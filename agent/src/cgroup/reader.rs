@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use super::file::{Place, Scratch, Vanished};
+use super::file::Scratch;
+use super::place::{Place, Vanished};
 use super::{Layout, Limits, Placement, Reading, v1, v2};
 
 /// Limits change seldom, and reading them means opening ten files: once in so many readings.

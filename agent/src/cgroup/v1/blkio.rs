@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use crate::cgroup::DeviceNumber;
-use crate::cgroup::file::{KernFile, Place, Scratch, Vanished};
+use crate::cgroup::file::{KernFile, Scratch};
 use crate::cgroup::parse;
+use crate::cgroup::place::{Place, Vanished};
 use crate::cgroup::reading::DeviceIo;
 
 #[derive(Debug)]

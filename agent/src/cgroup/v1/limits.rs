@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::cgroup::file::{KernFile, Place, Scratch, Vanished};
+use crate::cgroup::file::{KernFile, Scratch};
+use crate::cgroup::place::{Place, Vanished};
 use crate::cgroup::reading::Limits;
 use crate::cgroup::{Controller, parse};
 

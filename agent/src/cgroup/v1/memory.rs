@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::cgroup::file::{KernFile, Place, Scratch, Vanished};
+use crate::cgroup::file::{KernFile, Scratch};
 use crate::cgroup::parse;
+use crate::cgroup::place::{Place, Vanished};
 use crate::cgroup::reading::MemoryReading;
 
 use super::limits::limit;

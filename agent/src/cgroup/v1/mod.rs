@@ -9,7 +9,8 @@ mod memory;
 
 use std::sync::Arc;
 
-use super::file::{KernFile, Place, Scratch, Vanished};
+use super::file::{KernFile, Scratch};
+use super::place::{Place, Vanished};
 use super::reading::{Limits, PidsReading, Reading};
 use super::{Controller, parse};
 

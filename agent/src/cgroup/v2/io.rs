@@ -3,9 +3,9 @@
 use crate::cgroup::parse;
 use crate::cgroup::reading::DeviceIo;
 
-/// Lines of `major:minor rbytes=… wbytes=… rios=… wios=… dbytes=… dios=…`. Kernels before 5.17
-/// also print a device that has nothing to say, without its line end (block/blk-cgroup.c
-/// blkcg_print_one_stat(), v5.10): a device counts once it has a value.
+/// Lines of `major:minor rbytes=… wbytes=… rios=… wios=… dbytes=… dios=…`. Kernels around 5.15
+/// also print devices that have nothing to say, some without the line's end: words are what can be
+/// relied on, and a device counts once it has a value.
 pub(in crate::cgroup) fn devices(text: &[u8]) -> Vec<DeviceIo> {
     let mut devices = Vec::<DeviceIo>::new();
     let mut current = None;
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn devices_without_values_are_left_out() {
-        // As 5.10 prints two idle disks before one that worked.
+        // Two idle disks before one that worked.
         let text = b"7:0 7:1 254:0 rbytes=4096 wbytes=512 rios=1 wios=2 dbytes=8 dios=3\n";
         let io = DeviceIo {
             device: DISK,

@@ -1,7 +1,8 @@
 //! Limits in force on v2.
 
-use crate::cgroup::file::{KernFile, Place, Scratch, Vanished};
+use crate::cgroup::file::{KernFile, Scratch};
 use crate::cgroup::parse;
+use crate::cgroup::place::{Place, Vanished};
 use crate::cgroup::reading::Limits;
 
 /// Fills in what this cgroup's files have; what they lack stays as it is.

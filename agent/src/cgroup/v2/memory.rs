@@ -1,7 +1,8 @@
 //! v2 `memory`. Everything includes descendants.
 
-use crate::cgroup::file::{KernFile, Place, Scratch, Vanished};
+use crate::cgroup::file::{KernFile, Scratch};
 use crate::cgroup::parse;
+use crate::cgroup::place::{Place, Vanished};
 use crate::cgroup::reading::MemoryReading;
 
 #[derive(Debug)]

@@ -5,8 +5,9 @@ mod io;
 mod limits;
 mod memory;
 
-use super::file::{KernFile, Place, Scratch, Vanished};
+use super::file::{KernFile, Scratch};
 use super::parse;
+use super::place::{Place, Vanished};
 use super::reading::{CpuReading, Limits, PidsReading, PressureReading, Reading, Throttling};
 
 use memory::Memory;
@@ -141,3 +142,6 @@ pub(super) fn parse_cpu(text: &[u8]) -> Option<CpuReading> {
     cpu.throttling = bandwidth.then_some(throttling);
     timed.then_some(cpu)
 }
+
+#[cfg(test)]
+mod tests;

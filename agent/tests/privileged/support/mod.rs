@@ -1,0 +1,51 @@
+//! What privileged tests share: own cgroups, deadlines, skips.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod loop_device;
+pub(crate) mod own_cgroup;
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+pub(crate) use loop_device::LoopDevice;
+pub(crate) use own_cgroup::OwnCgroup;
+
+/// Names the file that collects the skips of a run, so that CI can compare them with the expected.
+const SKIPS: &str = "PLIMSOLL_SKIPS";
+
+/// Says that a test cannot run here, and why.
+pub(crate) fn skip(test: &str, reason: &str) {
+    let line = format!("{test}: {reason}\n");
+    eprint!("skipped {line}");
+    let Some(path) = std::env::var_os(SKIPS) else {
+        return;
+    };
+    let file = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path);
+    file.and_then(|mut file| file.write_all(line.as_bytes()))
+        .expect("the list of skips");
+}
+
+/// Is the program installed? If not, the test is skipped.
+pub(crate) fn installed(test: &str, program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|directory| directory.join(program).is_file());
+    if !found {
+        skip(test, &format!("{program} is not installed"));
+    }
+    found
+}
+
+/// Asks until there is an answer; panics after ten seconds without one.
+pub(crate) fn poll<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "no {what} within ten seconds");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
