@@ -4,6 +4,7 @@
 mod catalogue;
 mod endpoint;
 mod promtool;
+mod timing;
 mod values;
 
 use std::collections::BTreeMap;
