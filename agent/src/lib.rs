@@ -8,3 +8,4 @@ pub mod config;
 pub mod identity;
 pub mod kernel;
 pub mod ledger;
+pub mod metrics;
