@@ -52,7 +52,9 @@ impl Default for AgentConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
+    /// Least severe level that is logged.
     pub level: LogLevel,
+    /// Form of a log line: `text` for people, `json` for collectors.
     pub format: LogFormat,
     /// What the BPF programs log (`aya-log`). Anything but `off` makes them slower.
     pub bpf: LogLevel,

@@ -11,6 +11,8 @@ use crate::cgroup::CgroupKey;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     pub sequence: u64,
+    /// In JSON: RFC 3339, UTC, to the nanosecond.
+    #[serde(with = "humantime_serde")]
     pub time: SystemTime,
     /// cAdvisor-style id (cgroup path) of the workload it happened in, where known.
     pub workload: Option<Arc<str>>,
@@ -104,6 +106,50 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Every class, in the order people read them.
+    pub const CLASSES: [&str; 5] = ["cgroup", "namespace", "process", "oom", "lost"];
+
+    /// Every name, as in JSON's `event` and in filters.
+    pub const NAMES: [&str; 15] = [
+        "cgroup_mkdir",
+        "cgroup_rmdir",
+        "cgroup_release",
+        "cgroup_rename",
+        "cgroup_freeze",
+        "cgroup_unfreeze",
+        "cgroup_attach_task",
+        "cgroup_populated",
+        "cgroup_frozen",
+        "namespace",
+        "namespace_foreign_enter",
+        "exec",
+        "exit",
+        "oom_kill",
+        "lost",
+    ];
+
+    /// The name of this kind, as in JSON's `event` and in filters.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::CgroupMkdir { .. } => "cgroup_mkdir",
+            Self::CgroupRmdir { .. } => "cgroup_rmdir",
+            Self::CgroupRelease { .. } => "cgroup_release",
+            Self::CgroupRename { .. } => "cgroup_rename",
+            Self::CgroupFreeze { .. } => "cgroup_freeze",
+            Self::CgroupUnfreeze { .. } => "cgroup_unfreeze",
+            Self::CgroupAttachTask { .. } => "cgroup_attach_task",
+            Self::CgroupPopulated { .. } => "cgroup_populated",
+            Self::CgroupFrozen { .. } => "cgroup_frozen",
+            Self::Namespace { .. } => "namespace",
+            Self::NamespaceForeignEnter { .. } => "namespace_foreign_enter",
+            Self::Exec { .. } => "exec",
+            Self::Exit { .. } => "exit",
+            Self::OomKill { .. } => "oom_kill",
+            Self::Lost { .. } => "lost",
+        }
+    }
+
     /// Group for filters: `cgroup`, `namespace`, `process`, `oom`, `lost`.
     #[must_use]
     pub fn class(&self) -> &'static str {
@@ -132,4 +178,100 @@ pub struct NamespaceChange {
     pub kind: String,
     pub before: u32,
     pub after: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::cgroup::HierarchyId;
+
+    #[test]
+    fn every_kind_is_named_as_in_json() {
+        let key = CgroupKey {
+            hierarchy: HierarchyId::V2,
+            id: 7,
+        };
+        let path = String::from("/x");
+        let comm = String::from("sh");
+        let kinds = [
+            EventKind::CgroupMkdir {
+                cgroup: key,
+                path: path.clone(),
+            },
+            EventKind::CgroupRmdir {
+                cgroup: key,
+                path: path.clone(),
+            },
+            EventKind::CgroupRelease {
+                cgroup: key,
+                path: path.clone(),
+            },
+            EventKind::CgroupRename {
+                cgroup: key,
+                path: path.clone(),
+            },
+            EventKind::CgroupFreeze {
+                cgroup: key,
+                path: path.clone(),
+            },
+            EventKind::CgroupUnfreeze {
+                cgroup: key,
+                path: path.clone(),
+            },
+            EventKind::CgroupAttachTask {
+                cgroup: key,
+                path: path.clone(),
+                tgid: 1,
+                tid: 1,
+            },
+            EventKind::CgroupPopulated {
+                cgroup: key,
+                path: path.clone(),
+                populated: true,
+            },
+            EventKind::CgroupFrozen {
+                cgroup: key,
+                path,
+                frozen: true,
+            },
+            EventKind::Namespace {
+                call: "unshare".into(),
+                tgid: 1,
+                tid: 1,
+                comm: comm.clone(),
+                changes: Vec::new(),
+            },
+            EventKind::NamespaceForeignEnter {
+                tgid: 1,
+                tid: 1,
+                comm: comm.clone(),
+                kind: "net".into(),
+                inode: 1,
+                owner: "web".into(),
+            },
+            EventKind::Exec {
+                tgid: 1,
+                comm: comm.clone(),
+            },
+            EventKind::Exit {
+                tgid: 1,
+                comm: comm.clone(),
+                code: Some(0),
+                signal: None,
+            },
+            EventKind::OomKill { tgid: 1, comm },
+            EventKind::Lost {
+                ring: "lifecycle".into(),
+                count: 1,
+            },
+        ];
+        assert_eq!(kinds.len(), EventKind::NAMES.len());
+        for (kind, name) in kinds.iter().zip(EventKind::NAMES) {
+            assert_eq!(kind.name(), name);
+            assert_eq!(serde_json::to_value(kind).unwrap()["event"], name);
+            assert!(EventKind::CLASSES.contains(&kind.class()));
+        }
+    }
 }

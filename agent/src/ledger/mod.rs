@@ -4,9 +4,11 @@
 //! [`Snapshot`] a tick, and [`Event`]s. Must not know Prometheus or the command line.
 
 mod event;
+mod event_log;
 mod snapshot;
 
 pub use event::{Event, EventKind, NamespaceChange};
+pub use event_log::EventLog;
 pub use snapshot::{
     AgentReading, EngineState, Histogram, HostReading, InterfaceTotals, Life, LossCounter, MapFill,
     NamespaceCount, NetdevTotals, Network, ProbeReading, ProbeState, Snapshot, TaskCounts,

@@ -13,6 +13,7 @@ use crate::identity::Identity;
 pub struct Snapshot {
     /// Ticks since the agent started; 0 before the first.
     pub tick: u64,
+    #[serde(with = "humantime_serde")]
     pub taken: SystemTime,
     pub host: HostReading,
     /// Every workload, the host itself (`/`) first, then by id. Dead ones stay until scraped.
@@ -32,6 +33,7 @@ pub struct Workload {
     pub placement: Arc<Placement>,
     pub life: Life,
     /// When the cgroup was made.
+    #[serde(with = "humantime_serde")]
     pub created: SystemTime,
     pub reading: Reading,
     pub network: Network,
@@ -56,6 +58,7 @@ pub enum Life {
     Frozen,
     /// Removed; the readings are the last ones.
     Dead {
+        #[serde(with = "humantime_serde")]
         since: SystemTime,
     },
 }
@@ -149,6 +152,7 @@ pub struct NamespaceCount {
 /// The agent about itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct AgentReading {
+    #[serde(with = "humantime_serde")]
     pub started: Option<SystemTime>,
     pub probes: Vec<ProbeReading>,
     pub losses: Vec<LossCounter>,
@@ -158,6 +162,7 @@ pub struct AgentReading {
     pub maps: Vec<MapFill>,
     /// What one tick's readings took.
     pub reading_time: Histogram,
+    #[serde(with = "humantime_serde")]
     pub last_reading_time: Duration,
     /// Cgroups whose files were read in the last tick; the others were idle.
     pub cgroups_read: u64,
@@ -196,6 +201,7 @@ pub struct ProbeReading {
     pub name: String,
     /// What it is attached to, in the kernel's words: `tp_btf/sched_switch`.
     pub hook: String,
+    #[serde(flatten)]
     pub state: ProbeState,
     /// Kernel run-time statistics; 0 when they are off.
     pub run_count: u64,
