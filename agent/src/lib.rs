@@ -3,6 +3,7 @@
 //! The rooms and the arrows between them are drawn in `docs/architecture.md`; `cargo xtask check`
 //! tests the arrows.
 
+pub mod api;
 pub mod cgroup;
 pub mod config;
 pub mod identity;

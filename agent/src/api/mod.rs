@@ -1,0 +1,25 @@
+//! The unix socket: what the running agent answers, and the client that asks.
+//!
+//! In: the latest [`Snapshot`] and the [`EventLog`](crate::ledger::EventLog). Out: HTTP with JSON
+//! (`/v1/workloads`, `/v1/events`, `/v1/probes`, `/v1/version`). Changes nothing; who may ask is
+//! decided by the socket's mode. The command line uses the types and the client of this room only.
+
+mod client;
+mod event_stream;
+mod filter;
+mod name;
+mod query;
+mod server;
+mod socket;
+mod types;
+
+pub use client::{Client, ClientError, EventReader};
+pub use filter::{Filter, Filterable, Term};
+pub use name::{SelectorError, display_name, select, short_id};
+pub use query::{EventQuery, Since, WorkloadQuery};
+pub use server::{ApiState, serve};
+pub use socket::{BindError, SocketGuard, bind};
+pub use types::{
+    ErrorBody, Event, EventKind, HostReading, Identity, Kind, Life, ProbeList, ProbeReading,
+    ProbeState, Runtime, Snapshot, Version, Workload, WorkloadDetail, WorkloadList,
+};

@@ -1,0 +1,82 @@
+//! What SIGHUP can change, and what only a restart can.
+
+use super::schema::{Config, ProbesConfig};
+
+/// Key paths whose values differ between `old` and `new` and that only a restart changes: addresses
+/// that are bound, probes that are attached, and buffers that are sized at start.
+#[must_use]
+pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    // Taken apart by name, so that a new probe cannot be forgotten here.
+    let ProbesConfig {
+        network,
+        scheduler,
+        process,
+        namespace,
+        oom,
+        tasks,
+        run_time_stats,
+    } = &old.probes;
+    let probes = &new.probes;
+    let changed = [
+        ("agent.socket", old.agent.socket != new.agent.socket),
+        (
+            "agent.event_history",
+            old.agent.event_history != new.agent.event_history,
+        ),
+        ("metrics.listen", old.metrics.listen != new.metrics.listen),
+        ("probes.network", *network != probes.network),
+        ("probes.scheduler", *scheduler != probes.scheduler),
+        ("probes.process", *process != probes.process),
+        ("probes.namespace", *namespace != probes.namespace),
+        ("probes.oom", *oom != probes.oom),
+        ("probes.tasks", *tasks != probes.tasks),
+        (
+            "probes.run_time_stats",
+            *run_time_stats != probes.run_time_stats,
+        ),
+    ];
+    let changed = changed.into_iter().filter(|(_, changed)| *changed);
+    changed.map(|(key, _)| key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::config::{keys, parse};
+
+    #[test]
+    fn the_same_needs_nothing() {
+        let config = Config::default();
+        assert!(changes_needing_restart(&config, &config.clone()).is_empty());
+    }
+
+    #[test]
+    fn every_probe_switch_needs_a_restart() {
+        let default = Config::default();
+        let probes = keys::sections()
+            .into_iter()
+            .find(|s| s.name == "probes")
+            .unwrap();
+        for key in probes.keys {
+            let flipped = !key.default.as_bool().unwrap();
+            let new = parse(&format!("probes.{} = {flipped}", key.name)).unwrap();
+            let needed = changes_needing_restart(&default, &new);
+            assert_eq!(needed, [format!("probes.{}", key.name)]);
+        }
+    }
+
+    #[test]
+    fn addresses_need_a_restart_and_the_rest_does_not() {
+        let new = parse(
+            "[agent]\nsocket = '/run/other.sock'\ntick = '2s'\nevent_history = 5\n\
+             [metrics]\nlisten = '127.0.0.1:1'\ntimestamps = true\n[log]\nlevel = 'debug'\n",
+        );
+        let needed = changes_needing_restart(&Config::default(), &new.unwrap());
+        assert_eq!(
+            needed,
+            ["agent.socket", "agent.event_history", "metrics.listen"]
+        );
+    }
+}
