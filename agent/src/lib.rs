@@ -4,6 +4,7 @@
 //! tests the arrows.
 
 pub mod api;
+pub mod app;
 pub mod cgroup;
 pub mod config;
 pub mod identity;

@@ -81,6 +81,26 @@ pub(crate) static USER_NS_COMMON: Offset = Global::new(UNRESOLVED);
 #[unsafe(no_mangle)]
 pub(crate) static NS_COMMON_INUM: Offset = Global::new(UNRESOLVED);
 #[unsafe(no_mangle)]
+pub(crate) static BIO_BDEV: Offset = Global::new(UNRESOLVED);
+#[unsafe(no_mangle)]
+pub(crate) static BIO_OPF: Offset = Global::new(UNRESOLVED);
+#[unsafe(no_mangle)]
+pub(crate) static BIO_ITER: Offset = Global::new(UNRESOLVED);
+#[unsafe(no_mangle)]
+pub(crate) static BIO_BLKG: Offset = Global::new(UNRESOLVED);
+#[unsafe(no_mangle)]
+pub(crate) static BVEC_ITER_SIZE: Offset = Global::new(UNRESOLVED);
+#[unsafe(no_mangle)]
+pub(crate) static BLKCG_GQ_BLKCG: Offset = Global::new(UNRESOLVED);
+#[unsafe(no_mangle)]
+pub(crate) static BLKCG_CSS: Offset = Global::new(UNRESOLVED);
+#[unsafe(no_mangle)]
+pub(crate) static BLOCK_DEVICE_DISK: Offset = Global::new(UNRESOLVED);
+#[unsafe(no_mangle)]
+pub(crate) static GENDISK_MAJOR: Offset = Global::new(UNRESOLVED);
+#[unsafe(no_mangle)]
+pub(crate) static GENDISK_FIRST_MINOR: Offset = Global::new(UNRESOLVED);
+#[unsafe(no_mangle)]
 pub(crate) static MEMORY_SUBSYS_ID: Offset = Global::new(UNRESOLVED);
 
 /// 1: `mark_victim` hands over the victim's task; 0: only its pid.

@@ -1,12 +1,14 @@
 //! The maps, and how losses are counted.
 
+use core::arch::asm;
+
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use plimsoll_abi::event::{CgroupRecord, PATH_MAX};
 use plimsoll_abi::map::{
-    ACTIVITY_ENTRIES, Activity, LIFECYCLE_BYTES, NAMESPACE_CALLS, NETWORK_ENTRIES, NetworkKey,
-    NetworkTotals, OOM_VICTIMS, PROCESS_BYTES, loss,
+    ACTIVITY_ENTRIES, Activity, IO_ENTRIES, IoKey, IoTotals, LIFECYCLE_BYTES, NAMESPACE_CALLS,
+    NETWORK_ENTRIES, NetworkKey, NetworkTotals, OOM_VICTIMS, PROCESS_BYTES, loss,
 };
 use plimsoll_abi::namespace::KINDS;
 
@@ -23,6 +25,10 @@ pub(crate) static CGROUP_NETWORK: PerCpuHashMap<NetworkKey, NetworkTotals> =
 #[map]
 pub(crate) static CGROUP_ACTIVITY: PerCpuHashMap<u64, Activity> =
     PerCpuHashMap::with_max_entries(ACTIVITY_ENTRIES, BPF_F_NO_PREALLOC);
+
+#[map]
+pub(crate) static CGROUP_IO: PerCpuHashMap<IoKey, IoTotals> =
+    PerCpuHashMap::with_max_entries(IO_ENTRIES, BPF_F_NO_PREALLOC);
 
 /// Namespaces of a task as it entered `unshare` or `setns`, by `tgid << 32 | tid`.
 #[map]
@@ -43,6 +49,18 @@ pub(crate) struct CgroupScratch {
 }
 #[map]
 pub(crate) static CGROUP_SCRATCH: PerCpuArray<CgroupScratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Adds to a total that another context of this CPU may be adding to: a softirq or another task
+/// may come in between load and store. The target has no atomic read-modify-write in `core`; this
+/// is the plain BPF_XADD of every kernel.
+///
+/// # Safety
+/// `total` points into a live map value.
+#[inline(always)]
+pub(crate) unsafe fn add(total: *mut u64, amount: u64) {
+    // SAFETY: by contract; map values are 8-aligned.
+    unsafe { asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) total, in(reg) amount) };
+}
 
 /// Counts one loss in `slot` of `plimsoll_abi::map::loss`.
 #[inline(always)]

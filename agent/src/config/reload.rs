@@ -9,6 +9,7 @@ pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> 
     // Taken apart by name, so that a new probe cannot be forgotten here.
     let ProbesConfig {
         network,
+        io,
         scheduler,
         process,
         namespace,
@@ -25,6 +26,7 @@ pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> 
         ),
         ("metrics.listen", old.metrics.listen != new.metrics.listen),
         ("probes.network", *network != probes.network),
+        ("probes.io", *io != probes.io),
         ("probes.scheduler", *scheduler != probes.scheduler),
         ("probes.process", *process != probes.process),
         ("probes.namespace", *namespace != probes.namespace),

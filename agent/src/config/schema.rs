@@ -144,6 +144,9 @@ impl Default for ContainersConfig {
 pub struct ProbesConfig {
     /// Bytes and packets per cgroup.
     pub network: bool,
+    /// I/O per cgroup and disk, on hosts whose io controller is on cgroup v1; on v2 the kernel counts
+    /// it itself.
+    pub io: bool,
     /// Context switches per cgroup; also tells idle cgroups, which are then read less often.
     pub scheduler: bool,
     /// Exec and exit.
@@ -164,6 +167,7 @@ impl Default for ProbesConfig {
     fn default() -> Self {
         Self {
             network: true,
+            io: true,
             scheduler: true,
             process: true,
             namespace: true,

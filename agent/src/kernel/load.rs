@@ -41,6 +41,8 @@ pub struct LoadOptions<'a> {
     pub log: LogLevel,
     /// Root of the cgroup v2 mount; `None` on a host without one.
     pub cgroup2: Option<&'a Path>,
+    /// The kernel counts I/O per cgroup itself: the io controller is on v2.
+    pub kernel_counts_io: bool,
 }
 
 /// Nothing can be seen at all.
@@ -167,7 +169,7 @@ fn start(
     btf: &Btf,
     options: &LoadOptions<'_>,
 ) -> Health {
-    if !enabled(probe.group, options.probes) {
+    if !enabled(probe.group, options) {
         return Health::Disabled;
     }
     if let Some(reason) = layout.missing(probe.needs) {
@@ -185,7 +187,8 @@ fn start(
     }
 }
 
-fn enabled(group: Group, config: &ProbesConfig) -> bool {
+fn enabled(group: Group, options: &LoadOptions<'_>) -> bool {
+    let config = options.probes;
     match group {
         Group::Cgroup => true,
         Group::Namespace => config.namespace,
@@ -193,6 +196,7 @@ fn enabled(group: Group, config: &ProbesConfig) -> bool {
         Group::Scheduler => config.scheduler,
         Group::Oom => config.oom,
         Group::Network => config.network,
+        Group::Io => config.io && !options.kernel_counts_io,
         Group::Tasks => config.tasks,
     }
 }

@@ -3,12 +3,13 @@
 use aya::Ebpf;
 use aya::maps::{Map, MapData, MapError, PerCpuArray, PerCpuHashMap};
 use plimsoll_abi::map::{
-    ACTIVITY_ENTRIES, Activity, NETWORK_ENTRIES, NetworkKey, NetworkTotals, loss,
+    ACTIVITY_ENTRIES, Activity, IO_ENTRIES, IoKey, IoTotals, NETWORK_ENTRIES, NetworkTotals, loss,
 };
 
 /// The maps the agent reads each tick.
 pub struct Maps {
     network: PerCpuHashMap<MapData, u128, [u64; 4]>,
+    io: PerCpuHashMap<MapData, u128, [u64; 6]>,
     activity: PerCpuHashMap<MapData, u64, u64>,
     losses: PerCpuArray<MapData, u64>,
 }
@@ -19,6 +20,13 @@ pub struct CgroupNetwork {
     pub cgroup_id: u64,
     pub ifindex: u32,
     pub totals: NetworkTotals,
+}
+
+/// One cgroup's I/O on one disk, all CPUs. The id is of the io controller's hierarchy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CgroupIo {
+    pub key: IoKey,
+    pub totals: IoTotals,
 }
 
 /// A map cannot be used.
@@ -37,6 +45,7 @@ impl Maps {
     pub(super) fn take(object: &mut Ebpf) -> Result<Self, MapReadError> {
         Ok(Self {
             network: take(object, "CGROUP_NETWORK")?,
+            io: take(object, "CGROUP_IO")?,
             activity: take(object, "CGROUP_ACTIVITY")?,
             losses: take(object, "LOSSES")?,
         })
@@ -62,9 +71,7 @@ impl Maps {
                     totals.transmit_packets =
                         totals.transmit_packets.wrapping_add(*transmit_packets);
                 }
-                let NetworkKey {
-                    cgroup_id, ifindex, ..
-                } = unpack(key);
+                let (cgroup_id, ifindex, _) = unpack(key);
                 CgroupNetwork {
                     cgroup_id,
                     ifindex,
@@ -75,13 +82,51 @@ impl Maps {
 
     /// Forgets a cgroup's traffic over one interface; its number is in nobody's map afterwards.
     pub fn forget_network(&mut self, cgroup_id: u64, ifindex: u32) {
-        let key = NetworkKey {
-            cgroup_id,
-            ifindex,
-            reserved: 0,
-        };
         // Absent is as good as removed.
-        let _ = self.network.remove(&pack(key));
+        let _ = self.network.remove(&pack(cgroup_id, ifindex, 0));
+    }
+
+    /// I/O of every cgroup and disk. An entry removed meanwhile is left out.
+    pub fn io(&self) -> impl Iterator<Item = CgroupIo> {
+        self.io.iter().filter_map(Result::ok).map(|(key, per_cpu)| {
+            let mut sum = [0u64; 6];
+            for one in per_cpu.iter() {
+                for (sum, more) in sum.iter_mut().zip(one) {
+                    *sum = sum.wrapping_add(*more);
+                }
+            }
+            let [
+                read_bytes,
+                reads,
+                write_bytes,
+                writes,
+                discard_bytes,
+                discards,
+            ] = sum;
+            let totals = IoTotals {
+                read_bytes,
+                reads,
+                write_bytes,
+                writes,
+                discard_bytes,
+                discards,
+            };
+            let (cgroup_id, major, minor) = unpack(key);
+            CgroupIo {
+                key: IoKey {
+                    cgroup_id,
+                    major,
+                    minor,
+                },
+                totals,
+            }
+        })
+    }
+
+    /// Forgets a removed cgroup's I/O on one disk.
+    pub fn forget_io(&mut self, key: IoKey) {
+        // Absent is as good as removed.
+        let _ = self.io.remove(&pack(key.cgroup_id, key.major, key.minor));
     }
 
     /// Context switches by cgroup v2 id.
@@ -112,10 +157,14 @@ impl Maps {
         })
     }
 
-    /// Room in the two hash maps, by map name.
+    /// Room in the hash maps, by map name.
     #[must_use]
-    pub fn capacities() -> [(&'static str, u32); 2] {
-        [("network", NETWORK_ENTRIES), ("activity", ACTIVITY_ENTRIES)]
+    pub fn capacities() -> [(&'static str, u32); 3] {
+        [
+            ("network", NETWORK_ENTRIES),
+            ("io", IO_ENTRIES),
+            ("activity", ACTIVITY_ENTRIES),
+        ]
     }
 }
 
@@ -127,37 +176,35 @@ where
     T::try_from(map).map_err(|source| MapReadError::Open { name, source })
 }
 
-/// `aya` takes as keys only types it knows to be plain; 16 bytes are a `u128`.
-fn pack(key: NetworkKey) -> u128 {
+/// `aya` takes as keys only types it knows to be plain; the 16 bytes of our keys are a `u128`.
+fn pack(cgroup_id: u64, first: u32, second: u32) -> u128 {
     let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&key.cgroup_id.to_ne_bytes());
-    bytes[8..12].copy_from_slice(&key.ifindex.to_ne_bytes());
+    bytes[..8].copy_from_slice(&cgroup_id.to_ne_bytes());
+    bytes[8..12].copy_from_slice(&first.to_ne_bytes());
+    bytes[12..].copy_from_slice(&second.to_ne_bytes());
     u128::from_ne_bytes(bytes)
 }
 
-fn unpack(key: u128) -> NetworkKey {
+fn unpack(key: u128) -> (u64, u32, u32) {
     let bytes = key.to_ne_bytes();
-    let (mut id, mut ifindex) = ([0; 8], [0; 4]);
+    let (mut id, mut first, mut second) = ([0; 8], [0; 4], [0; 4]);
     id.copy_from_slice(&bytes[..8]);
-    ifindex.copy_from_slice(&bytes[8..12]);
-    NetworkKey {
-        cgroup_id: u64::from_ne_bytes(id),
-        ifindex: u32::from_ne_bytes(ifindex),
-        reserved: 0,
-    }
+    first.copy_from_slice(&bytes[8..12]);
+    second.copy_from_slice(&bytes[12..]);
+    (
+        u64::from_ne_bytes(id),
+        u32::from_ne_bytes(first),
+        u32::from_ne_bytes(second),
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{NetworkKey, pack, unpack};
+    use super::{pack, unpack};
 
     #[test]
     fn a_key_survives_packing() {
-        let key = NetworkKey {
-            cgroup_id: 0x0123_4567_89ab_cdef,
-            ifindex: 7,
-            reserved: 0,
-        };
-        assert_eq!(unpack(pack(key)), key);
+        let key = (0x0123_4567_89ab_cdef, 7, 9);
+        assert_eq!(unpack(pack(key.0, key.1, key.2)), key);
     }
 }

@@ -33,6 +33,8 @@ pub enum Group {
     Scheduler,
     Oom,
     Network,
+    /// I/O per cgroup; only where the io controller is on v1.
+    Io,
     Tasks,
 }
 
@@ -43,6 +45,7 @@ pub enum Health {
     Degraded(String),
     Unsupported(String),
     Failed(String),
+    /// Not wanted: switched off, or this host does not need it.
     Disabled,
 }
 
@@ -150,6 +153,22 @@ const NAMESPACE: &[&str] = &[
     "NS_COMMON_INUM",
 ];
 
+const IO: &[&str] = &[
+    "BIO_BDEV",
+    "BIO_OPF",
+    "BIO_ITER",
+    "BIO_BLKG",
+    "BVEC_ITER_SIZE",
+    "BLKCG_GQ_BLKCG",
+    "BLKCG_CSS",
+    "CSS_CGROUP",
+    "CGROUP_KN",
+    "KERNFS_NODE_ID",
+    "BLOCK_DEVICE_DISK",
+    "GENDISK_MAJOR",
+    "GENDISK_FIRST_MINOR",
+];
+
 const fn probe(
     program: &'static str,
     hook: Hook,
@@ -250,6 +269,7 @@ pub const PROBES: &[Probe] = &[
         Group::Scheduler,
         CGROUP_OF_TASK,
     ),
+    probe("block_bio_queue", Hook::BtfTracepoint, Group::Io, IO),
     probe("skb_ingress", Hook::CgroupIngress, Group::Network, &[]),
     probe("skb_egress", Hook::CgroupEgress, Group::Network, &[]),
     probe("task_iterator", Hook::TaskIterator, Group::Tasks, NAMESPACE),

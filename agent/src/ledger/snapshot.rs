@@ -128,6 +128,8 @@ pub struct HostReading {
     pub memory_bytes: u64,
     pub memory_available_bytes: u64,
     pub swap_bytes: u64,
+    /// OOM kills on the host since the agent started, whatever workload they were in.
+    pub oom_kills: u64,
 }
 
 /// Conservation: host = Σ top-level workloads + unattributed.
@@ -232,4 +234,21 @@ pub struct Histogram {
     pub bounds_seconds: Vec<f64>,
     pub counts: Vec<u64>,
     pub sum_seconds: f64,
+}
+
+impl Snapshot {
+    /// Before the first tick.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            tick: 0,
+            taken: SystemTime::now(),
+            host: HostReading::default(),
+            workloads: Vec::new(),
+            folded_workloads: 0,
+            unattributed: Unattributed::default(),
+            namespaces: Vec::new(),
+            agent: AgentReading::default(),
+        }
+    }
 }

@@ -59,7 +59,7 @@ pub enum ServeError {
 struct Endpoint {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     machine: Arc<Machine>,
-    options: Arc<Options>,
+    options: watch::Receiver<Options>,
     own: Arc<OwnMetrics>,
     scraped: watch::Sender<u64>,
     slots: Arc<Semaphore>,
@@ -70,6 +70,8 @@ struct Endpoint {
 /// Serves `/metrics`, `/healthz`, `/readyz` and an index on `listener` until `token` is cancelled,
 /// and returns when every scrape has ended, at most half a second later.
 ///
+/// `options` may change while it runs: the next scrape goes by them.
+///
 /// `scraped` gets the tick of a snapshot when a scrape of it was handed over as a whole.
 ///
 /// # Errors
@@ -78,7 +80,7 @@ struct Endpoint {
 pub async fn serve(
     listener: TcpListener,
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    options: Options,
+    options: watch::Receiver<Options>,
     scraped: watch::Sender<u64>,
     token: CancellationToken,
 ) -> Result<(), ServeError> {
@@ -90,7 +92,7 @@ pub async fn serve(
     let endpoint = Arc::new(Endpoint {
         snapshots,
         machine: Arc::new(machine),
-        options: Arc::new(options),
+        options,
         own: Arc::new(OwnMetrics::new().map_err(ServeError::Register)?),
         scraped,
         slots: Arc::new(Semaphore::new(SCRAPES_AT_ONCE)),
@@ -173,12 +175,13 @@ fn produce(
     format: Format,
     sender: ChunkSender,
 ) -> Result<(), Closed> {
+    // A copy: a slow scrape must not hold up a reload.
     let Options {
         metrics,
         containers,
-    } = endpoint.options.as_ref();
+    } = endpoint.options.borrow().clone();
     let gathered = endpoint.own.gather();
-    let scrape = Scrape::new(snapshot, &endpoint.machine, gathered, metrics, containers);
+    let scrape = Scrape::new(snapshot, &endpoint.machine, gathered, &metrics, &containers);
     scrape.render(format, |chunk| sender.send(chunk))?;
     sender.end()
 }

@@ -62,6 +62,16 @@ pub const OFFSETS: &[Offset] = &[
     offset("CGROUP_NS_COMMON", "cgroup_namespace", &["ns"]),
     offset("USER_NS_COMMON", "user_namespace", &["ns"]),
     offset("NS_COMMON_INUM", "ns_common", &["inum"]),
+    offset("BIO_BDEV", "bio", &["bi_bdev"]),
+    offset("BIO_OPF", "bio", &["bi_opf"]),
+    offset("BIO_ITER", "bio", &["bi_iter"]),
+    offset("BIO_BLKG", "bio", &["bi_blkg"]),
+    offset("BVEC_ITER_SIZE", "bvec_iter", &["bi_size"]),
+    offset("BLKCG_GQ_BLKCG", "blkcg_gq", &["blkcg"]),
+    offset("BLKCG_CSS", "blkcg", &["css"]),
+    offset("BLOCK_DEVICE_DISK", "block_device", &["bd_disk"]),
+    offset("GENDISK_MAJOR", "gendisk", &["major"]),
+    offset("GENDISK_FIRST_MINOR", "gendisk", &["first_minor"]),
 ];
 
 /// `memory_cgrp_id` of `enum cgroup_subsys_id`: index into `css_set.subsys`. [`UNRESOLVED`]: no memory controller.

@@ -13,6 +13,8 @@ pub const PROCESS_BYTES: u32 = 1 << 20;
 pub const NETWORK_ENTRIES: u32 = 16_384;
 /// Entries of `CGROUP_TASKS`: cgroups that had a task run.
 pub const ACTIVITY_ENTRIES: u32 = 16_384;
+/// Entries of `CGROUP_IO`: cgroups times devices they use.
+pub const IO_ENTRIES: u32 = 16_384;
 /// Namespace calls under way at once: one per task.
 pub const NAMESPACE_CALLS: u32 = 1_024;
 /// OOM victims that have not exited yet, where the hook names only the pid.
@@ -44,6 +46,31 @@ pub struct NetworkTotals {
 }
 const _: () = assert!(size_of::<NetworkTotals>() == 32);
 
+/// Key of `CGROUP_IO`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct IoKey {
+    /// Id, in the io (v1: blkio) controller's hierarchy, of the cgroup the I/O is charged to.
+    pub cgroup_id: u64,
+    /// Whole disk: major and first minor number.
+    pub major: u32,
+    pub minor: u32,
+}
+const _: () = assert!(size_of::<IoKey>() == 16);
+
+/// Value of `CGROUP_IO`, one per CPU; written by `block_bio_queue`, wraps at 2^64.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IoTotals {
+    pub read_bytes: u64,
+    pub reads: u64,
+    pub write_bytes: u64,
+    pub writes: u64,
+    pub discard_bytes: u64,
+    pub discards: u64,
+}
+const _: () = assert!(size_of::<IoTotals>() == 48);
+
 /// Value of `CGROUP_ACTIVITY` (key: cgroup v2 id), one per CPU; wraps at 2^64.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,8 +94,10 @@ pub mod loss {
     pub const NAMESPACE: u32 = 4;
     /// Map `OOM_VICTIMS` had no room.
     pub const OOM: u32 = 5;
+    /// Map `CGROUP_IO` had no room.
+    pub const IO: u32 = 6;
     /// Number of slots.
-    pub const SLOTS: u32 = 6;
+    pub const SLOTS: u32 = 7;
     /// Names by slot.
     pub const NAMES: [&str; SLOTS as usize] = [
         "lifecycle",
@@ -77,6 +106,7 @@ pub mod loss {
         "activity",
         "namespace",
         "oom",
+        "io",
     ];
 }
 

@@ -1,5 +1,6 @@
 //! One file per kernel subsystem.
 
+mod block;
 mod cgroup;
 mod memory;
 mod namespace;

@@ -7,15 +7,13 @@
 //! - Blind spots: packets of no socket (forwarded, the kernel's own resets and ICMP replies),
 //!   packets to a socket in TIME_WAIT, link-layer headers. Both verdicts are always "keep".
 
-use core::arch::asm;
-
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::bpf_skb_cgroup_id;
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use plimsoll_abi::map::{NetworkKey, NetworkTotals, loss};
 
-use crate::maps::{CGROUP_NETWORK, lost};
+use crate::maps::{CGROUP_NETWORK, add, lost};
 
 /// Let the packet through.
 const KEEP: i32 = 1;
@@ -76,15 +74,4 @@ fn size(ctx: &SkBuffContext) -> (u64, u64) {
     // SAFETY: the context is valid while the program runs.
     let segments = unsafe { (*ctx.skb.skb).gso_segs };
     (u64::from(ctx.len()), u64::from(segments.max(1)))
-}
-
-/// Atomic, because on one CPU a softirq or another task may come in between load and store. The
-/// target has no atomic read-modify-write in `core`; this is the plain BPF_XADD of every kernel.
-///
-/// # Safety
-/// `total` points into a live map value.
-#[inline(always)]
-unsafe fn add(total: *mut u64, amount: u64) {
-    // SAFETY: by contract; map values are 8-aligned.
-    unsafe { asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) total, in(reg) amount) };
 }

@@ -42,7 +42,7 @@ impl Endpoint {
         let served = serve(
             listener,
             receiver,
-            Options::default(),
+            watch::Sender::new(Options::default()).subscribe(),
             sender,
             token.clone(),
         );

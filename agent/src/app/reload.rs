@@ -1,0 +1,116 @@
+//! SIGHUP: the file is read again; what can change does, what cannot is named.
+
+use std::path::PathBuf;
+
+use tokio::sync::watch;
+use tokio::task::JoinError;
+
+use super::error::Error;
+use super::logging;
+use crate::config::{self, Config};
+use crate::ledger::Settings;
+use crate::metrics::Options;
+
+/// Settings that parts watch while they run.
+pub(super) struct Live {
+    pub(super) ledger: watch::Sender<Settings>,
+    pub(super) metrics: watch::Sender<Options>,
+}
+
+impl Live {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            ledger: watch::Sender::new(settings(config)),
+            metrics: watch::Sender::new(options(config)),
+        }
+    }
+}
+
+/// Keeps the configuration in force.
+pub(super) struct Reloader {
+    config: Config,
+    path: Option<PathBuf>,
+    live: Live,
+}
+
+impl Reloader {
+    pub(super) fn new(config: Config, path: Option<PathBuf>, live: Live) -> Self {
+        Self { config, path, live }
+    }
+
+    /// Reads the file again. A bad one changes nothing.
+    pub(super) fn reload(&mut self) {
+        let new = match config::load(self.path.as_deref()) {
+            Ok(new) => new,
+            Err(errors) => {
+                tracing::error!(%errors, "configuration not reloaded; the old one stays in force");
+                return;
+            }
+        };
+        for key in config::changes_needing_restart(&self.config, &new) {
+            tracing::warn!(
+                key,
+                "this change needs a restart; the old value stays in force"
+            );
+        }
+        logging::set_level(new.log.level);
+        self.live.ledger.send_replace(settings(&new));
+        self.live.metrics.send_replace(options(&new));
+        // What needs a restart is compared with what is in force, not with what was asked last.
+        let in_force = &self.config;
+        self.config = Config {
+            agent: config::AgentConfig {
+                socket: in_force.agent.socket.clone(),
+                event_history: in_force.agent.event_history,
+                ..new.agent
+            },
+            log: config::LogConfig {
+                format: in_force.log.format,
+                bpf: in_force.log.bpf,
+                ..new.log
+            },
+            metrics: config::MetricsConfig {
+                listen: in_force.metrics.listen,
+                ..new.metrics
+            },
+            containers: new.containers,
+            probes: in_force.probes.clone(),
+            attribution: in_force.attribution.clone(),
+        };
+        tracing::info!("configuration reloaded");
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        tick: config.agent.tick,
+        idle_refresh: config.agent.idle_refresh,
+        retain_dead: config.metrics.retain_dead,
+        max_workloads: config.containers.max_workloads,
+    }
+}
+
+fn options(config: &Config) -> Options {
+    Options {
+        metrics: config.metrics.clone(),
+        containers: config.containers.clone(),
+    }
+}
+
+/// Why a part that should run until it is told to stop has ended.
+pub(super) fn ended<E>(part: &'static str, result: Result<Result<(), E>, JoinError>) -> Error
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match result {
+        Ok(Ok(())) => Error::Ended(part),
+        Ok(Err(error)) => Error::Failed {
+            part,
+            source: Box::new(error),
+        },
+        Err(error) => Error::Failed {
+            part,
+            source: Box::new(error),
+        },
+    }
+}

@@ -1,0 +1,169 @@
+//! What the ledger keeps of one workload between ticks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use plimsoll_abi::map::{IoTotals, NetworkTotals};
+
+use super::network::NetworkAccount;
+use super::rollup::Rollup;
+use super::snapshot::{Life, TaskCounts, TaskStates};
+use crate::cgroup::{DeviceIo, DeviceNumber, HierarchyId, Placement, Reader, Reading};
+use crate::identity::Identity;
+
+/// Number of an account; never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct AccountId(pub(super) u64);
+
+/// One cgroup of the workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) id: u64,
+    pub(super) path: String,
+}
+
+/// Sums of a workload and all below: switches, traffic by interface, I/O by disk.
+pub(super) type Sums = (
+    BTreeMap<(), u64>,
+    BTreeMap<String, NetworkTotals>,
+    BTreeMap<DeviceNumber, IoTotals>,
+);
+
+/// One workload.
+pub(super) struct Account {
+    /// Its cgroups, one a hierarchy at most.
+    pub(super) members: BTreeMap<HierarchyId, Member>,
+    /// The hierarchy whose path names it, and in which its parent is looked up.
+    pub(super) home: HierarchyId,
+    pub(super) identity: Arc<Identity>,
+    /// `identity.id` and the name, shared with events.
+    pub(super) id: Arc<str>,
+    pub(super) name: Option<Arc<str>>,
+    pub(super) placement: Arc<Placement>,
+    pub(super) created: SystemTime,
+    pub(super) life: Life,
+    /// Whether the engines were asked who it is.
+    pub(super) asked: bool,
+    /// Whether a process of it was asked where else it is.
+    pub(super) placed: bool,
+    pub(super) reader: Option<Reader>,
+    pub(super) reading: Reading,
+    pub(super) last_read: Option<Instant>,
+    pub(super) cpu_cores: f64,
+    pub(super) network: NetworkAccount,
+    pub(super) switches: Rollup<(), u64>,
+    pub(super) switches_at_read: u64,
+    pub(super) io: Rollup<DeviceNumber, IoTotals>,
+    /// I/O as the probe counts it, in place of what the files say; `None`: it is not attached.
+    pub(super) counted_io: Option<Vec<DeviceIo>>,
+    pub(super) tasks: TaskStates,
+    /// Counted in the pass under way.
+    pub(super) counting: TaskCounts,
+    pub(super) oom_kills: u64,
+    pub(super) execs: u64,
+    pub(super) exits: u64,
+    pub(super) foreign_namespace_enters: u64,
+    /// Beyond the cap: counted in `other`.
+    pub(super) folded: bool,
+    /// Its totals were handed on to its parent.
+    pub(super) buried: bool,
+    /// First tick whose snapshot showed it dead.
+    pub(super) dead_since_tick: Option<u64>,
+}
+
+impl Account {
+    pub(super) fn new(identity: Identity, home: HierarchyId, created: SystemTime) -> Self {
+        let mut account = Self {
+            members: BTreeMap::new(),
+            home,
+            id: Arc::from(identity.id.as_str()),
+            name: None,
+            identity: Arc::default(),
+            placement: Arc::default(),
+            created,
+            life: Life::Alive,
+            asked: false,
+            placed: false,
+            reader: None,
+            reading: Reading::default(),
+            last_read: None,
+            cpu_cores: 0.0,
+            network: NetworkAccount::default(),
+            switches: Rollup::default(),
+            switches_at_read: 0,
+            io: Rollup::default(),
+            counted_io: None,
+            tasks: TaskStates::default(),
+            counting: TaskCounts::default(),
+            oom_kills: 0,
+            execs: 0,
+            exits: 0,
+            foreign_namespace_enters: 0,
+            folded: false,
+            buried: false,
+            dead_since_tick: None,
+        };
+        account.set_identity(identity);
+        account
+    }
+
+    /// Puts a new identity in place, and what is derived from it.
+    pub(super) fn set_identity(&mut self, identity: Identity) {
+        self.id = Arc::from(identity.id.as_str());
+        self.name = identity.name.as_deref().map(Arc::from);
+        self.identity = Arc::new(identity);
+    }
+
+    /// After a change of members: the placement, and files are opened anew.
+    pub(super) fn members_changed(&mut self) {
+        let paths = self
+            .members
+            .iter()
+            .map(|(hierarchy, m)| (*hierarchy, m.path.clone()));
+        self.placement = Arc::new(Placement {
+            paths: paths.collect(),
+        });
+        self.reader = None;
+    }
+
+    /// Its cgroup in v2, which the kernel's maps are keyed by.
+    pub(super) fn v2(&self) -> Option<u64> {
+        self.members.get(&HierarchyId::V2).map(|member| member.id)
+    }
+
+    /// Switches of it and all below.
+    pub(super) fn total_switches(&self) -> u64 {
+        self.switches.sum().get(&()).copied().unwrap_or(0)
+    }
+
+    /// Starts the sums of all that the kernel's maps count.
+    pub(super) fn start_sums(&mut self) {
+        self.switches.start_sum();
+        self.network.traffic.start_sum();
+        self.io.start_sum();
+    }
+
+    /// What they came to: switches, traffic, I/O.
+    pub(super) fn sums(&self) -> Sums {
+        let traffic = self.network.traffic.sum().clone();
+        (self.switches.sum().clone(), traffic, self.io.sum().clone())
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        matches!(self.life, Life::Dead { .. })
+    }
+
+    pub(super) fn is_host(&self) -> bool {
+        self.identity.id == "/"
+    }
+
+    /// Levels below the root, by the path that names it.
+    pub(super) fn depth(&self) -> usize {
+        if self.is_host() {
+            0
+        } else {
+            self.identity.id.matches('/').count()
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Namespaces: how many of each kind are alive, and whose they are.
+
+use std::collections::{BTreeSet, HashMap};
+
+use plimsoll_abi::namespace::{KINDS, NAMES};
+
+use super::account::AccountId;
+use super::snapshot::NamespaceCount;
+
+/// All namespaces seen.
+#[derive(Debug, Default)]
+pub(super) struct Namespaces {
+    /// The host's own, by slot: nobody's to enter.
+    host: [u32; KINDS],
+    /// Alive in the last pass over all tasks, and those a mount keeps alive.
+    alive: [BTreeSet<u32>; KINDS],
+    counting: [BTreeSet<u32>; KINDS],
+    mounted: Vec<(usize, u32)>,
+    /// Workload whose tasks were first seen in it.
+    owners: HashMap<u32, AccountId>,
+    created: [u64; KINDS],
+    entered: [u64; KINDS],
+}
+
+impl Namespaces {
+    pub(super) fn new(host: [u32; KINDS]) -> Self {
+        Self {
+            host,
+            ..Self::default()
+        }
+    }
+
+    /// Starts a pass over all tasks.
+    pub(super) fn start_pass(&mut self) {
+        self.counting = Default::default();
+    }
+
+    /// One task of the pass. `owner` is `None` for tasks of no workload of their own.
+    pub(super) fn count(&mut self, inodes: &[u32; KINDS], owner: Option<AccountId>) {
+        for (slot, inode) in inodes.iter().enumerate() {
+            if *inode == 0 {
+                continue;
+            }
+            self.counting[slot].insert(*inode);
+            if let Some(owner) = owner
+                && *inode != self.host[slot]
+            {
+                self.owners.entry(*inode).or_insert(owner);
+            }
+        }
+    }
+
+    /// Ends the pass: what no task was in is gone, unless mounted.
+    pub(super) fn end_pass(&mut self) {
+        self.alive = std::mem::take(&mut self.counting);
+        for (slot, inode) in &self.mounted {
+            self.alive[*slot].insert(*inode);
+        }
+        let alive = &self.alive;
+        self.owners
+            .retain(|inode, _| alive.iter().any(|kind| kind.contains(inode)));
+    }
+
+    /// Namespaces that a mount keeps alive.
+    pub(super) fn set_mounted(&mut self, mounted: Vec<(usize, u32)>) {
+        self.mounted = mounted;
+    }
+
+    pub(super) fn created(&mut self, slot: usize, inode: u32, owner: Option<AccountId>) {
+        self.created[slot] += 1;
+        if let Some(owner) = owner {
+            self.owners.insert(inode, owner);
+        }
+    }
+
+    pub(super) fn entered(&mut self, slot: usize) {
+        self.entered[slot] += 1;
+    }
+
+    /// Whose namespace it is; `None` for the host's and for unowned ones.
+    pub(super) fn owner(&self, slot: usize, inode: u32) -> Option<AccountId> {
+        if inode == self.host[slot] {
+            return None;
+        }
+        self.owners.get(&inode).copied()
+    }
+
+    pub(super) fn snapshot(&self) -> Vec<NamespaceCount> {
+        let count = |(slot, name): (usize, &&str)| NamespaceCount {
+            kind: (*name).to_owned(),
+            alive: self.alive[slot].len() as u64,
+            created: self.created[slot],
+            entered: self.entered[slot],
+        };
+        NAMES.iter().enumerate().map(count).collect()
+    }
+}
+
+/// Namespaces of this process's host, from `/proc/1/ns`; the time and pid slots are what children get.
+pub(super) fn host_namespaces() -> [u32; KINDS] {
+    let inode = |name: &str| {
+        let link = std::fs::read_link(format!("/proc/1/ns/{name}")).ok()?;
+        parse_link(link.to_str()?).map(|(_, inode)| inode)
+    };
+    NAMES.map(|name| inode(name).unwrap_or(0))
+}
+
+/// Namespaces that are bind-mounted (`ip netns add`), from `/proc/1/mountinfo`.
+pub(super) fn mounted_namespaces() -> Vec<(usize, u32)> {
+    let Ok(mounts) = procfs::process::Process::new(1).and_then(|init| init.mountinfo()) else {
+        return Vec::new();
+    };
+    mounts
+        .into_iter()
+        .filter(|m| m.fs_type == "nsfs")
+        .filter_map(|m| parse_link(&m.root))
+        .collect()
+}
+
+/// `net:[4026531840]` → slot and inode number.
+fn parse_link(link: &str) -> Option<(usize, u32)> {
+    let (kind, rest) = link.split_once(":[")?;
+    let slot = NAMES.iter().position(|name| *name == kind)?;
+    Some((slot, rest.strip_suffix(']')?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_abi::namespace::NET;
+
+    use super::*;
+
+    fn in_net(inode: u32) -> [u32; KINDS] {
+        let mut inodes = [0; KINDS];
+        inodes[NET] = inode;
+        inodes
+    }
+
+    #[test]
+    fn counts_each_once_and_forgets_the_dead() {
+        let mut namespaces = Namespaces::new(in_net(1));
+        namespaces.start_pass();
+        for inode in [1, 2, 2, 3] {
+            namespaces.count(&in_net(inode), Some(AccountId(9)));
+        }
+        namespaces.end_pass();
+        assert_eq!(namespaces.snapshot()[NET].alive, 3);
+        assert_eq!(
+            namespaces.owner(NET, 1),
+            None,
+            "the host's namespace has no owner"
+        );
+        assert_eq!(namespaces.owner(NET, 2), Some(AccountId(9)));
+        namespaces.set_mounted(vec![(NET, 3)]);
+        namespaces.start_pass();
+        namespaces.count(&in_net(1), None);
+        namespaces.end_pass();
+        assert_eq!(namespaces.snapshot()[NET].alive, 2, "a mount keeps 3 alive");
+        assert_eq!(namespaces.owner(NET, 2), None);
+    }
+
+    #[test]
+    fn parses_links() {
+        assert_eq!(parse_link("net:[4026531840]"), Some((NET, 4_026_531_840)));
+        assert_eq!(parse_link("net:[x]"), None);
+        assert_eq!(parse_link("/"), None);
+    }
+}

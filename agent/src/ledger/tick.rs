@@ -1,0 +1,198 @@
+//! One tick: kernel maps, all tasks, the files of every workload that was active, the host.
+
+use std::time::{Duration, Instant};
+
+use plimsoll_abi::map::TaskSample;
+use plimsoll_abi::namespace::NET;
+
+use super::account::{Account, AccountId};
+use super::keeper::Keeper;
+use super::namespaces;
+use super::snapshot::TaskCounts;
+use crate::cgroup::Reader;
+
+/// How often the mount table is searched for namespaces that a mount keeps alive.
+const MOUNTED_NAMESPACES_EVERY: Duration = Duration::from_secs(10);
+/// Time constant of the load averages.
+const LOAD_SECONDS: f64 = 10.0;
+
+/// Task states (include/linux/sched.h, v6.12).
+const UNINTERRUPTIBLE: u32 = 0x2;
+const STOPPED_OR_TRACED: u32 = 0x4 | 0x8;
+/// With [`UNINTERRUPTIBLE`]: an idle kernel thread.
+const NO_LOAD: u32 = 0x400;
+
+impl Keeper {
+    /// Takes all readings and publishes them.
+    pub(super) fn take_tick(&mut self) {
+        let began = Instant::now();
+        let elapsed = began.duration_since(self.last_tick);
+        self.last_tick = began;
+        self.tick += 1;
+        self.drain();
+        self.note_losses();
+        self.ask_again();
+        self.pass_over_tasks(elapsed);
+        self.read_maps();
+        self.read_files(began);
+        self.last_reading_time = began.elapsed();
+        self.reading_time.observe(self.last_reading_time);
+        self.publish();
+        self.retire();
+    }
+
+    fn pass_over_tasks(&mut self, elapsed: Duration) {
+        if self
+            .mounted_at
+            .is_none_or(|at| at.elapsed() >= MOUNTED_NAMESPACES_EVERY)
+        {
+            self.namespaces
+                .set_mounted(namespaces::mounted_namespaces());
+            self.mounted_at = Some(Instant::now());
+        }
+        let pass = match self.parts.kernel.task_pass() {
+            None => return,
+            Some(Ok(pass)) => pass,
+            Some(Err(error)) => {
+                tracing::debug!(%error, "the task iterator did not start");
+                return;
+            }
+        };
+        let mut samples = Vec::new();
+        if let Err(error) = pass.run(|sample| samples.push(*sample)) {
+            tracing::debug!(%error, "the task iterator ended early");
+            return;
+        }
+        self.namespaces.start_pass();
+        for (_, account) in self.tree.iter_mut() {
+            account.counting = TaskCounts::default();
+            account.network.process = None;
+        }
+        let host = self.tree.host();
+        for sample in &samples {
+            let account = self.account_of_ids(sample.cgroup_id, sample.memory_cgroup_id);
+            self.namespaces
+                .count(&sample.namespaces, account.filter(|id| Some(*id) != host));
+            let Some(account) = account.and_then(|id| self.tree.get_mut(id)) else {
+                continue;
+            };
+            count(&mut account.counting, sample);
+            if account.network.process.is_none() && sample.namespaces[NET] != 0 {
+                account.network.process = Some(sample.tgid);
+                account.network.namespace = Some(sample.namespaces[NET]);
+            }
+        }
+        self.namespaces.end_pass();
+        for id in self.tree.deepest_first() {
+            let asked = self
+                .tree
+                .get(id)
+                .and_then(|account| account.network.process);
+            if let Some(tgid) = asked {
+                self.place(Some(id), tgid);
+            }
+            let parent = self.tree.parent(id);
+            let Some(account) = self.tree.get_mut(id) else {
+                continue;
+            };
+            let counts = account.counting;
+            smooth_load(account, counts, elapsed);
+            if let Some(parent) = parent.and_then(|id| self.tree.get_mut(id)) {
+                add_counts(&mut parent.counting, &counts);
+            }
+        }
+    }
+
+    /// Reads the files of workloads that ran since they were last read, and of idle ones seldom.
+    fn read_files(&mut self, now: Instant) {
+        let idle_refresh = self.parts.settings.borrow().idle_refresh;
+        let tells_activity = self.parts.kernel.is_attached("sched_switch");
+        self.cgroups_read = 0;
+        let due: Vec<AccountId> = self
+            .tree
+            .iter()
+            .filter(|(_, account)| !account.is_dead())
+            .filter(|(_, account)| {
+                let idle = tells_activity
+                    && account.v2().is_some()
+                    && account.total_switches() == account.switches_at_read;
+                let fresh = account.last_read.is_some_and(|at| now - at < idle_refresh);
+                !(idle && fresh)
+            })
+            .map(|(id, _)| id)
+            .collect();
+        for id in due {
+            self.read_now(Some(id));
+        }
+        let stale = self
+            .tree
+            .iter_mut()
+            .filter(|(_, a)| a.last_read.is_none_or(|at| at < now));
+        stale.for_each(|(_, account)| account.cpu_cores = 0.0);
+    }
+
+    /// Reads one workload's files.
+    pub(super) fn read_now(&mut self, account: Option<AccountId>) {
+        let Some(account) = account.and_then(|id| self.tree.get_mut(id)) else {
+            return;
+        };
+        if account.is_dead() {
+            return;
+        }
+        let layout = &self.parts.layout;
+        let placement = &account.placement;
+        let reader = account
+            .reader
+            .get_or_insert_with(|| Reader::open(layout, placement));
+        // A cgroup that vanished keeps its last reading; its removal is about to be told.
+        let Ok(reading) = reader.read(&mut self.scratch) else {
+            return;
+        };
+        let now = Instant::now();
+        if let (Some(before), Some(after), Some(at)) =
+            (account.reading.cpu, reading.cpu, account.last_read)
+        {
+            let used = after.usage_ns.saturating_sub(before.usage_ns) as f64;
+            account.cpu_cores = used / (now - at).as_nanos().max(1) as f64;
+        }
+        account.reading = reading;
+        account.last_read = Some(now);
+        account.switches_at_read = account.total_switches();
+        self.cgroups_read += 1;
+    }
+}
+
+fn count(counts: &mut TaskCounts, sample: &TaskSample) {
+    counts.threads += 1;
+    counts.processes += u64::from(sample.tid == sample.tgid);
+    let state = match sample.state {
+        0 => &mut counts.running,
+        state if state & STOPPED_OR_TRACED != 0 => &mut counts.stopped,
+        state if state & UNINTERRUPTIBLE != 0 && state & NO_LOAD == 0 => {
+            &mut counts.uninterruptible
+        }
+        _ => &mut counts.sleeping,
+    };
+    *state += 1;
+}
+
+fn add_counts(sum: &mut TaskCounts, more: &TaskCounts) {
+    sum.processes += more.processes;
+    sum.threads += more.threads;
+    sum.running += more.running;
+    sum.sleeping += more.sleeping;
+    sum.stopped += more.stopped;
+    sum.uninterruptible += more.uninterruptible;
+}
+
+fn smooth_load(account: &mut Account, counts: TaskCounts, elapsed: Duration) {
+    let decay = (-elapsed.as_secs_f64() / LOAD_SECONDS).exp();
+    let smooth = |before: Option<f64>, now: u64| {
+        Some(before.unwrap_or(0.0) * decay + now as f64 * (1.0 - decay))
+    };
+    let tasks = &mut account.tasks;
+    let waiting = counts.uninterruptible;
+    tasks.load_average_10s = smooth(tasks.load_average_10s, counts.running + waiting);
+    tasks.load_d_average_10s = smooth(tasks.load_d_average_10s, waiting);
+    tasks.counted = Some(counts);
+}

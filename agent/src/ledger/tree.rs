@@ -1,0 +1,431 @@
+//! Which cgroup belongs to which workload.
+//!
+//! A workload is at most one cgroup in each hierarchy. Cgroups are one workload when they hold the
+//! same container (its id is in both paths), when their paths are equal, or when a process was seen
+//! in both and their last path component is equal (runc nests some v1 controllers under the caller).
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
+
+use super::account::{Account, AccountId, Member};
+use super::snapshot::Life;
+use crate::cgroup::{CgroupKey, HierarchyId, Placement, Reading};
+use crate::identity::{Kind, classify};
+
+/// All cgroups and workloads.
+pub(super) struct Tree {
+    accounts: BTreeMap<AccountId, Account>,
+    by_cgroup: HashMap<CgroupKey, AccountId>,
+    by_path: HashMap<(HierarchyId, String), u64>,
+    by_merge_key: HashMap<String, AccountId>,
+    /// Hierarchies by how well their path names a workload, best first.
+    home_order: Vec<HierarchyId>,
+    next: u64,
+}
+
+/// What an insertion did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inserted {
+    /// Already known: scan and event told of the same cgroup.
+    Known(AccountId),
+    /// One more cgroup of a known workload.
+    Joined(AccountId),
+    New(AccountId),
+    /// The workload was dead and is back, as after `docker restart`.
+    Revived(AccountId),
+}
+
+impl Inserted {
+    pub(super) fn account(self) -> AccountId {
+        match self {
+            Self::Known(id) | Self::Joined(id) | Self::New(id) | Self::Revived(id) => id,
+        }
+    }
+}
+
+impl Tree {
+    pub(super) fn new(home_order: Vec<HierarchyId>) -> Self {
+        Self {
+            accounts: BTreeMap::new(),
+            by_cgroup: HashMap::new(),
+            by_path: HashMap::new(),
+            by_merge_key: HashMap::new(),
+            home_order,
+            next: 0,
+        }
+    }
+
+    /// Takes in a cgroup.
+    pub(super) fn insert(&mut self, key: CgroupKey, path: &str, created: SystemTime) -> Inserted {
+        if let Some(known) = self.by_cgroup.get(&key) {
+            return Inserted::Known(*known);
+        }
+        // The kernel may make a path anew before it tells that the old one went.
+        if let Some(old) = self.by_path.get(&(key.hierarchy, path.to_owned())) {
+            self.remove(
+                CgroupKey {
+                    hierarchy: key.hierarchy,
+                    id: *old,
+                },
+                created,
+            );
+        }
+        let identity = classify(path);
+        let merge_key = merge_key(path, &identity);
+        let found = self.by_merge_key.get(&merge_key).copied().filter(|id| {
+            self.accounts
+                .get(id)
+                .is_some_and(|a| !a.members.contains_key(&key.hierarchy))
+        });
+        let inserted = match found {
+            Some(id) if self.accounts[&id].is_dead() => Inserted::Revived(id),
+            Some(id) => Inserted::Joined(id),
+            None => {
+                self.next += 1;
+                let id = AccountId(self.next);
+                self.accounts
+                    .insert(id, Account::new(identity, key.hierarchy, created));
+                self.by_merge_key.insert(merge_key, id);
+                Inserted::New(id)
+            }
+        };
+        let id = inserted.account();
+        self.by_cgroup.insert(key, id);
+        self.by_path
+            .insert((key.hierarchy, path.to_owned()), key.id);
+        if let Some(account) = self.accounts.get_mut(&id) {
+            if matches!(inserted, Inserted::Revived(_)) {
+                account.life = Life::Alive;
+                account.created = created;
+                account.placed = false;
+                account.dead_since_tick = None;
+                account.reading = Reading::default();
+                account.last_read = None;
+            }
+            account.members.insert(
+                key.hierarchy,
+                Member {
+                    id: key.id,
+                    path: path.to_owned(),
+                },
+            );
+            account.members_changed();
+        }
+        self.choose_home(id);
+        inserted
+    }
+
+    /// Takes out a removed cgroup. The account is returned; it is dead when that was its last one.
+    pub(super) fn remove(&mut self, key: CgroupKey, at: SystemTime) -> Option<AccountId> {
+        let id = self.by_cgroup.remove(&key)?;
+        let account = self.accounts.get_mut(&id)?;
+        let member = account.members.remove(&key.hierarchy)?;
+        if self.by_path.get(&(key.hierarchy, member.path.clone())) == Some(&key.id) {
+            self.by_path.remove(&(key.hierarchy, member.path));
+        }
+        if account.members.is_empty() {
+            account.life = Life::Dead { since: at };
+            account.reader = None;
+        }
+        Some(id)
+    }
+
+    /// A process was seen at `placement`: cgroups elsewhere with the account's last path component
+    /// are cgroups of the same workload. Returns whether something was joined.
+    pub(super) fn place(&mut self, id: AccountId, placement: &Placement) -> bool {
+        let Some(account) = self.accounts.get_mut(&id) else {
+            return false;
+        };
+        account.placed = true;
+        let own_name = last_component(&account.identity.id).to_owned();
+        if own_name.is_empty() {
+            return false;
+        }
+        let missing: Vec<_> = placement
+            .paths
+            .iter()
+            .filter(|(hierarchy, path)| {
+                !account.members.contains_key(hierarchy) && last_component(path) == own_name
+            })
+            .filter_map(|(hierarchy, path)| {
+                let id = *self.by_path.get(&(*hierarchy, path.clone()))?;
+                Some((
+                    CgroupKey {
+                        hierarchy: *hierarchy,
+                        id,
+                    },
+                    path.clone(),
+                ))
+            })
+            .collect();
+        for (key, path) in &missing {
+            self.adopt(id, *key, path);
+        }
+        !missing.is_empty()
+    }
+
+    /// Moves one cgroup from the account that has it; an account without cgroups is forgotten, for
+    /// it never was a workload of its own.
+    fn adopt(&mut self, id: AccountId, key: CgroupKey, path: &str) {
+        if let Some(former) = self.by_cgroup.insert(key, id)
+            && let Some(account) = self.accounts.get_mut(&former)
+        {
+            account.members.remove(&key.hierarchy);
+            account.members_changed();
+            if account.members.is_empty() {
+                self.forget(former);
+            }
+        }
+        if let Some(account) = self.accounts.get_mut(&id) {
+            account.members.insert(
+                key.hierarchy,
+                Member {
+                    id: key.id,
+                    path: path.to_owned(),
+                },
+            );
+            account.members_changed();
+        }
+        self.choose_home(id);
+    }
+
+    /// Forgets a dead account.
+    pub(super) fn forget(&mut self, id: AccountId) -> Option<Account> {
+        self.by_merge_key.retain(|_, account| *account != id);
+        self.accounts.remove(&id)
+    }
+
+    /// The path that names a workload is v2's, where it has one.
+    fn choose_home(&mut self, id: AccountId) {
+        let Some(account) = self.accounts.get_mut(&id) else {
+            return;
+        };
+        let home = self
+            .home_order
+            .iter()
+            .find(|h| account.members.contains_key(h));
+        let Some(home) = home
+            .copied()
+            .or_else(|| account.members.keys().next().copied())
+        else {
+            return;
+        };
+        account.home = home;
+        let path = &account.members[&home].path;
+        if *path != account.identity.id {
+            let mut identity = account.identity.as_ref().clone();
+            identity.id.clone_from(path);
+            account.set_identity(identity);
+        }
+    }
+
+    pub(super) fn get(&self, id: AccountId) -> Option<&Account> {
+        self.accounts.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: AccountId) -> Option<&mut Account> {
+        self.accounts.get_mut(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (AccountId, &Account)> {
+        self.accounts.iter().map(|(id, account)| (*id, account))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (AccountId, &mut Account)> {
+        self.accounts.iter_mut().map(|(id, account)| (*id, account))
+    }
+
+    pub(super) fn by_cgroup(&self, key: CgroupKey) -> Option<AccountId> {
+        self.by_cgroup.get(&key).copied()
+    }
+
+    /// Every cgroup of one hierarchy.
+    pub(super) fn cgroups_of(&self, hierarchy: HierarchyId) -> impl Iterator<Item = u64> {
+        self.by_cgroup
+            .keys()
+            .filter(move |key| key.hierarchy == hierarchy)
+            .map(|key| key.id)
+    }
+
+    /// The account one level up, by the path that names this one.
+    pub(super) fn parent(&self, id: AccountId) -> Option<AccountId> {
+        let account = self.accounts.get(&id)?;
+        let (up, last) = account.identity.id.rsplit_once('/')?;
+        if last.is_empty() {
+            return None;
+        }
+        let up = if up.is_empty() { "/" } else { up };
+        let above = *self.by_path.get(&(account.home, up.to_owned()))?;
+        self.by_cgroup(CgroupKey {
+            hierarchy: account.home,
+            id: above,
+        })
+    }
+
+    /// The account and all above it, nearest first.
+    pub(super) fn lineage(&self, id: AccountId) -> Vec<AccountId> {
+        let mut line = vec![id];
+        let mut at = id;
+        while let Some(parent) = self.parent(at) {
+            line.push(parent);
+            at = parent;
+        }
+        line
+    }
+
+    /// The root account: the host.
+    pub(super) fn host(&self) -> Option<AccountId> {
+        let (hierarchy, path) = (*self.home_order.first()?, "/".to_owned());
+        let id = *self.by_path.get(&(hierarchy, path))?;
+        self.by_cgroup(CgroupKey { hierarchy, id })
+    }
+
+    /// Accounts from the leaves to the root, for sums.
+    pub(super) fn deepest_first(&self) -> Vec<AccountId> {
+        let mut order: Vec<_> = self
+            .iter()
+            .map(|(id, account)| (account.depth(), id))
+            .collect();
+        order.sort_unstable_by(|a, b| b.cmp(a));
+        order.into_iter().map(|(_, id)| id).collect()
+    }
+}
+
+fn last_component(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+/// Equal for cgroups that are one workload in different hierarchies.
+fn merge_key(path: &str, identity: &crate::identity::Identity) -> String {
+    let Some(container) = &identity.container_id else {
+        return format!("path:{path}");
+    };
+    if matches!(identity.kind, Kind::Container | Kind::Sandbox) {
+        return format!("container:{container}");
+    }
+    let inner = path
+        .rfind(container.as_str())
+        .and_then(|at| path[at..].split_once('/'));
+    match inner {
+        Some((_, inner)) => format!("container:{container}/{inner}"),
+        None => format!("path:{path}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    fn key(hierarchy: u32, id: u64) -> CgroupKey {
+        CgroupKey {
+            hierarchy: HierarchyId(hierarchy),
+            id,
+        }
+    }
+
+    fn tree() -> Tree {
+        let mut tree = Tree::new(vec![HierarchyId(0), HierarchyId(1)]);
+        for hierarchy in [0, 1, 4] {
+            tree.insert(key(hierarchy, 1), "/", SystemTime::UNIX_EPOCH);
+        }
+        tree
+    }
+
+    fn insert(tree: &mut Tree, hierarchy: u32, id: u64, path: &str) -> Inserted {
+        tree.insert(key(hierarchy, id), path, SystemTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn equal_paths_are_one_workload() {
+        let mut tree = tree();
+        let first = insert(&mut tree, 4, 9, "/a").account();
+        assert_eq!(insert(&mut tree, 0, 7, "/a"), Inserted::Joined(first));
+        assert_eq!(insert(&mut tree, 0, 7, "/a"), Inserted::Known(first));
+        assert_eq!(tree.get(first).unwrap().home, HierarchyId(0));
+    }
+
+    #[test]
+    fn a_container_is_one_workload_wherever_its_paths_lead() {
+        let mut tree = tree();
+        let v1 = insert(&mut tree, 4, 9, &format!("/outer/docker/{ID}")).account();
+        let scope = format!("/system.slice/docker-{ID}.scope");
+        assert_eq!(insert(&mut tree, 0, 7, &scope), Inserted::Joined(v1));
+        assert_eq!(tree.get(v1).unwrap().identity.id, scope);
+        let inner = insert(&mut tree, 4, 10, &format!("/outer/docker/{ID}/init.scope")).account();
+        assert_ne!(inner, v1);
+        let inner_v2 = insert(&mut tree, 0, 8, &format!("{scope}/init.scope"));
+        assert_eq!(inner_v2, Inserted::Joined(inner));
+    }
+
+    #[test]
+    fn a_process_in_both_joins_nested_cgroups() {
+        let mut tree = tree();
+        let v2 = insert(&mut tree, 0, 7, "/job").account();
+        let v1 = insert(&mut tree, 4, 9, "/caller/job").account();
+        assert_ne!(v1, v2);
+        let paths = [
+            (HierarchyId(0), "/job".to_owned()),
+            (HierarchyId(4), "/caller/job".to_owned()),
+        ];
+        assert!(tree.place(
+            v2,
+            &Placement {
+                paths: paths.into()
+            }
+        ));
+        assert_eq!(tree.by_cgroup(key(4, 9)), Some(v2));
+        assert!(tree.get(v1).is_none());
+        assert_eq!(tree.get(v2).unwrap().identity.id, "/job");
+    }
+
+    #[test]
+    fn a_process_in_a_differently_named_cgroup_joins_nothing() {
+        let mut tree = tree();
+        let v2 = insert(&mut tree, 0, 7, "/job").account();
+        insert(&mut tree, 4, 9, "/caller");
+        let paths = [
+            (HierarchyId(0), "/job".to_owned()),
+            (HierarchyId(4), "/caller".to_owned()),
+        ];
+        assert!(!tree.place(
+            v2,
+            &Placement {
+                paths: paths.into()
+            }
+        ));
+    }
+
+    #[test]
+    fn dead_with_its_last_cgroup_and_revived_with_the_next() {
+        let mut tree = tree();
+        let id = insert(&mut tree, 0, 7, "/a").account();
+        insert(&mut tree, 1, 8, "/a");
+        tree.remove(key(0, 7), SystemTime::UNIX_EPOCH);
+        assert!(!tree.get(id).unwrap().is_dead());
+        tree.remove(key(1, 8), SystemTime::UNIX_EPOCH);
+        assert!(tree.get(id).unwrap().is_dead());
+        assert_eq!(insert(&mut tree, 0, 17, "/a"), Inserted::Revived(id));
+    }
+
+    #[test]
+    fn a_path_made_anew_before_the_removal_was_told_replaces_it() {
+        let mut tree = tree();
+        let id = insert(&mut tree, 0, 7, "/a").account();
+        assert_eq!(insert(&mut tree, 0, 8, "/a"), Inserted::Revived(id));
+        assert_eq!(tree.remove(key(0, 7), SystemTime::UNIX_EPOCH), None);
+        assert!(!tree.get(id).unwrap().is_dead());
+    }
+
+    #[test]
+    fn lineage_goes_up_to_the_host() {
+        let mut tree = tree();
+        let a = insert(&mut tree, 0, 7, "/a").account();
+        let b = insert(&mut tree, 0, 8, "/a/b").account();
+        assert_eq!(tree.lineage(b), [b, a, tree.host().unwrap()]);
+        assert_eq!(tree.deepest_first()[0], b);
+    }
+}
