@@ -128,6 +128,8 @@ pub struct HostReading {
     pub memory_bytes: u64,
     pub memory_available_bytes: u64,
     pub swap_bytes: u64,
+    /// OOM kills on the host since the agent started, whatever workload they were in.
+    pub oom_kills: u64,
 }
 
 /// Conservation: host = Σ top-level workloads + unattributed.
