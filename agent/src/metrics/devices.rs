@@ -1,9 +1,8 @@
 //! Names of block devices, for the `device` label.
 
 use std::collections::BTreeMap;
-use std::fs;
 
-use crate::cgroup::DeviceNumber;
+use crate::cgroup::{DeviceNumber, device_name};
 use crate::ledger::Workload;
 
 /// A device as labels have it.
@@ -40,14 +39,4 @@ impl Devices {
     pub(crate) fn get(&self, number: DeviceNumber) -> Option<&Device> {
         self.0.get(&number)
     }
-}
-
-/// `/dev/sda` for 8:0; `None` when the device is gone.
-fn device_name(number: DeviceNumber) -> Option<String> {
-    let path = format!("/sys/dev/block/{}:{}/uevent", number.major, number.minor);
-    let uevent = fs::read_to_string(path).ok()?;
-    let name = uevent
-        .lines()
-        .find_map(|line| line.strip_prefix("DEVNAME="))?;
-    Some(format!("/dev/{name}"))
 }

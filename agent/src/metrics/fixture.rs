@@ -40,6 +40,7 @@ pub(super) fn snapshot(containers: u64) -> Snapshot {
             memory_bytes: 8 << 30,
             memory_available_bytes: 4 << 30,
             swap_bytes: 1 << 30,
+            oom_kills: 2,
         },
         workloads: workloads.map(Arc::new).collect(),
         folded_workloads: 3,

@@ -26,6 +26,11 @@ What is not known is absent, never 0. In OpenMetrics, `container_memory_failcnt`
 A source with two parts is \"cgroup v2; cgroup v1\", decided for each controller.
 ";
 
+const UNEXPORTED_ABOUT: &str = "\
+Of what cAdvisor exports with its default options. Of the groups that it has off by default (process,
+sched, tcp, udp, hugetlb, NUMA, resctrl, perf events), only `container_processes`,
+`container_threads` and `container_threads_max` are exported.";
+
 /// The reference, in Markdown.
 #[must_use]
 pub fn reference_markdown() -> String {
@@ -38,7 +43,7 @@ pub fn reference_markdown() -> String {
             row(&mut out, family);
         }
     }
-    section(&mut out, "Not exported, and why", "");
+    section(&mut out, "Not exported, and why", UNEXPORTED_ABOUT);
     out.push_str("| Metric | Why |\n| --- | --- |\n");
     for unexported in UNEXPORTED {
         let names = joined(unexported.names, "<br>");

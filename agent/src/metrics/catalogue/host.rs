@@ -1,6 +1,5 @@
 //! The host as a whole: what no workload has alone.
 
-use crate::identity::Kind;
 use crate::ledger::Life;
 use crate::metrics::catalogue::Group;
 use crate::metrics::exposition::Value;
@@ -56,12 +55,12 @@ pub(super) const GROUP: Group = Group {
             kind: Counter,
             help: "OOM kills anywhere on the host since the agent started.",
             source: Source::new("tracepoint oom/mark_victim"),
-            absent: "the OOM probe is off, or the host was not read yet",
+            absent: "the OOM probe is off, or before the first reading",
             probe: Some("mark_victim"),
             emit: Emit::Once(|scrape, out| {
-                let mut workloads = scrape.snapshot.workloads.iter();
-                let host = workloads.find(|workload| workload.identity.kind == Kind::Host);
-                out.push_some(host.map(|host| host.oom_kills));
+                if scrape.snapshot.tick > 0 {
+                    out.push(scrape.snapshot.host.oom_kills);
+                }
             }),
             ..Family::SINGLE
         },
@@ -99,7 +98,7 @@ pub(super) const GROUP: Group = Group {
             labels: &["kind"],
             source: Source::new("system calls clone, clone3, unshare"),
             absent: NO_NAMESPACE_PROBE,
-            probe: Some("sys_exit"),
+            probe: Some("sched_process_fork"),
             emit: Emit::Once(|scrape, out| {
                 for count in &scrape.snapshot.namespaces {
                     out.push_with(&[("kind", &count.kind)], count.created);
@@ -114,7 +113,7 @@ pub(super) const GROUP: Group = Group {
             labels: &["kind"],
             source: Source::new("system call setns"),
             absent: NO_NAMESPACE_PROBE,
-            probe: Some("sys_exit"),
+            probe: Some("sys_exit_setns"),
             emit: Emit::Once(|scrape, out| {
                 for count in &scrape.snapshot.namespaces {
                     out.push_with(&[("kind", &count.kind)], count.entered);

@@ -113,7 +113,7 @@ pub(super) const GROUP: Group = Group {
             help: "Tasks of other workloads that entered a namespace of this one.",
             source: Source::new("system call setns"),
             absent: "the namespace probe is off",
-            probe: Some("sys_exit"),
+            probe: Some("sys_exit_setns"),
             emit: Emit::Workload(|_, workload, out| out.push(workload.foreign_namespace_enters)),
             ..Family::WORKLOAD
         },

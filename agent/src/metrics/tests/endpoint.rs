@@ -24,7 +24,7 @@ use crate::metrics::server::{Options, ServeError, serve};
 /// Nothing here takes so long unless it hangs.
 const LONG: Duration = Duration::from_secs(20);
 
-struct Endpoint {
+pub(super) struct Endpoint {
     address: SocketAddr,
     snapshots: watch::Sender<Arc<Snapshot>>,
     scraped: watch::Receiver<u64>,
@@ -33,7 +33,7 @@ struct Endpoint {
 }
 
 impl Endpoint {
-    async fn start(snapshot: Snapshot) -> Self {
+    pub(super) async fn start(snapshot: Snapshot) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (snapshots, receiver) = watch::channel(Arc::new(snapshot));
@@ -62,7 +62,7 @@ impl Endpoint {
         client
     }
 
-    async fn get(&self, path: &str, accept: &str) -> Response<Incoming> {
+    pub(super) async fn get(&self, path: &str, accept: &str) -> Response<Incoming> {
         let request = Request::get(path)
             .header("host", "localhost")
             .header("accept", accept)
@@ -72,7 +72,7 @@ impl Endpoint {
         sent.unwrap()
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.token.cancel();
         timeout(LONG, self.task).await.unwrap().unwrap().unwrap();
     }
