@@ -17,7 +17,7 @@ use tracing::warn;
 use super::book::Book;
 use super::details::Details;
 use super::engine::{Catalogue, Docker, Engine, Engines, Notice};
-use super::workload::{Identity, Runtime};
+use super::workload::Identity;
 use crate::config::AttributionConfig;
 
 /// Look-ups under way at a time; those of a hung docker must not keep the others' out.
@@ -134,8 +134,8 @@ struct Clerk {
     catalogue: Arc<Catalogue>,
     updates: mpsc::Sender<Update>,
     look_ups: JoinSet<(String, Option<Details>)>,
-    /// Whether podman's storage has changed: one at a time, for a home may be slow to answer.
-    storage_check: JoinSet<bool>,
+    /// Looks for podman's renames: one at a time, for a home may be slow to answer.
+    storage_check: JoinSet<Vec<String>>,
 }
 
 impl Clerk {
@@ -172,10 +172,13 @@ impl Clerk {
                 }
                 _ = storage.tick(), if self.storage_check.is_empty() => {
                     let catalogue = Arc::clone(&self.catalogue);
-                    self.storage_check.spawn(async move { catalogue.podman_changed().await });
+                    self.storage_check.spawn(async move { catalogue.renamed_by_podman().await });
                 }
-                Some(Ok(true)) = self.storage_check.join_next() => {
-                    self.shared.book().wake_engine(Runtime::Podman, Instant::now());
+                Some(Ok(renamed)) = self.storage_check.join_next() => {
+                    let mut book = self.shared.book();
+                    for id in renamed {
+                        book.wake(&id, Instant::now());
+                    }
                 }
             }
         }
@@ -203,3 +206,6 @@ async fn at(time: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

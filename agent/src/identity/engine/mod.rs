@@ -10,6 +10,7 @@ mod crio;
 mod docker;
 mod file;
 mod podman;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -192,9 +193,9 @@ impl Catalogue {
         }
     }
 
-    /// Has podman's state on disk changed (a rename) since it was read?
-    pub(super) async fn podman_changed(&self) -> bool {
-        self.podman.changed().await
+    /// Ids of podman's containers that were renamed since they were looked up.
+    pub(super) async fn renamed_by_podman(&self) -> Vec<String> {
+        self.podman.renamed().await
     }
 
     /// Looks which engines without a watcher are there, for [`Engines::list`].

@@ -2,42 +2,33 @@
 //! which needs no service; labels only from its API, when somebody listens there. A rootless user's
 //! containers are in the storage of that user.
 
-use std::collections::HashMap;
-use std::io::{self, BufReader, Read};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bollard::Docker as Client;
 use nix::unistd::{Uid, User};
-use serde::Deserialize;
 use tracing::debug;
 
 use super::api::{self, Failure, Socket};
+use super::storage::{Storage, Stored, index_paths};
 use super::{Engines, Presence, Query, file};
 use crate::config::AttributionConfig;
 use crate::identity::details::Details;
 use crate::identity::workload::Runtime;
 
 const ENGINE: &str = "podman";
-/// Storage drivers whose containers podman can run.
-const DRIVERS: [&str; 4] = ["overlay", "vfs", "btrfs", "zfs"];
 /// Below a user's home, unless they configured another.
 const ROOTLESS_STORAGE: &str = ".local/share/containers/storage";
-/// Some 600 bytes a container. Users' indexes are kept shorter: there may be many, and no trust.
-const MAX_INDEX_BYTES: u64 = 16 << 20;
-const MAX_USER_INDEX_BYTES: u64 = 1 << 20;
-/// Indexes remembered at a time: root's, and users'.
-const MAX_INDEXES: usize = 32;
 /// After a failure the socket is left alone for so long.
 const SOCKET_PAUSE: Duration = Duration::from_secs(5);
 
 pub(super) struct Podman {
     socket: Option<Socket>,
-    storage: PathBuf,
+    /// Root's.
+    root: PathBuf,
+    storage: Arc<Storage>,
     engines: Engines,
-    indexes: Arc<Mutex<HashMap<PathBuf, Index>>>,
     connection: tokio::sync::Mutex<Connection>,
 }
 
@@ -52,9 +43,9 @@ impl Podman {
     pub(super) fn new(config: &AttributionConfig, engines: Engines) -> Self {
         Self {
             socket: Socket::new(&config.podman_socket, config.timeout),
-            storage: config.containers_storage.clone(),
+            root: config.containers_storage.clone(),
+            storage: Arc::default(),
             engines,
-            indexes: Arc::default(),
             connection: tokio::sync::Mutex::new(Connection::None),
         }
     }
@@ -74,30 +65,19 @@ impl Podman {
         stored
     }
 
-    /// Has an index changed since it was read?
-    pub(super) async fn changed(&self) -> bool {
-        let indexes = Arc::clone(&self.indexes);
-        let check = tokio::task::spawn_blocking(move || {
-            let known: Vec<_> = {
-                let indexes = indexes.lock().unwrap_or_else(PoisonError::into_inner);
-                indexes
-                    .iter()
-                    .map(|(path, index)| (path.clone(), index.stamp))
-                    .collect()
-            };
-            known.iter().any(|(path, stamp)| {
-                std::fs::symlink_metadata(path).is_ok_and(|now| Stamp::of(&now) != *stamp)
-            })
-        });
+    /// Ids of containers that were renamed since the storage was last read.
+    pub(super) async fn renamed(&self) -> Vec<String> {
+        let storage = Arc::clone(&self.storage);
+        let check = tokio::task::spawn_blocking(move || storage.renamed());
         // The task fails only when the runtime is shutting down.
-        check.await.unwrap_or(false)
+        check.await.unwrap_or_default()
     }
 
     /// Says whether root's podman has ever been used here.
     pub(super) async fn look_around(&self) {
         let mut presence = Presence::Absent;
-        for driver in DRIVERS {
-            match tokio::fs::metadata(index_path(&self.storage, driver)).await {
+        for path in index_paths(&self.root) {
+            match tokio::fs::metadata(path).await {
                 Ok(_) => presence = Presence::Up,
                 Err(error) if file::is_missing(&error) => {}
                 Err(error) => presence = Presence::Down(error.to_string()),
@@ -107,17 +87,15 @@ impl Podman {
     }
 
     async fn stored(&self, query: &Query) -> Option<Details> {
-        let (query, storage) = (query.clone(), self.storage.clone());
-        let indexes = Arc::clone(&self.indexes);
+        let (query, root) = (query.clone(), self.root.clone());
+        let storage = Arc::clone(&self.storage);
         let read = tokio::task::spawn_blocking(move || {
-            let storage = match query.owner {
-                None => storage,
-                Some(uid) => User::from_uid(Uid::from_raw(uid))
-                    .ok()??
-                    .dir
-                    .join(ROOTLESS_STORAGE),
+            let root = match query.owner {
+                None => root,
+                Some(uid) => home(uid)?.join(ROOTLESS_STORAGE),
             };
-            find(&indexes, &storage, &query)
+            let stored = storage.find(&root, query.owner, &query.id)?;
+            Some(details(&query, stored))
         });
         // The task fails only when the runtime is shutting down.
         read.await.ok()?
@@ -154,130 +132,16 @@ impl Podman {
     }
 }
 
-/// The file as it was when it was read. Podman replaces it by renaming a new one over it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    length: u64,
-    changed: (i64, i64),
+fn home(uid: u32) -> Option<PathBuf> {
+    Some(User::from_uid(Uid::from_raw(uid)).ok()??.dir)
 }
 
-impl Stamp {
-    fn of(metadata: &std::fs::Metadata) -> Self {
-        Self {
-            inode: metadata.ino(),
-            length: metadata.len(),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
-
-/// `containers.json`, reduced to what is wanted of it.
-struct Index {
-    stamp: Stamp,
-    containers: Arc<HashMap<String, Stored>>,
-}
-
-struct Stored {
-    name: Option<String>,
-    image: Option<String>,
-}
-
-fn find(
-    indexes: &Mutex<HashMap<PathBuf, Index>>,
-    storage: &Path,
-    query: &Query,
-) -> Option<Details> {
-    DRIVERS.iter().find_map(|driver| {
-        let path = index_path(storage, driver);
-        let containers = match load(indexes, &path, query.owner) {
-            Ok(containers) => containers,
-            Err(error) => {
-                if !file::is_missing(&error) {
-                    debug!(path = %path.display(), %error, "unreadable container storage");
-                }
-                return None;
-            }
-        };
-        containers
-            .get(&query.id)
-            .map(|stored| details(query, stored))
-    })
-}
-
-fn index_path(storage: &Path, driver: &str) -> PathBuf {
-    storage
-        .join(format!("{driver}-containers"))
-        .join("containers.json")
-}
-
-/// The index at `path`, from memory while the file is the same.
-fn load(
-    indexes: &Mutex<HashMap<PathBuf, Index>>,
-    path: &Path,
-    owner: Option<u32>,
-) -> io::Result<Arc<HashMap<String, Stored>>> {
-    let limit = owner.map_or(MAX_INDEX_BYTES, |_| MAX_USER_INDEX_BYTES);
-    let (file, metadata) = file::open(path, limit, owner)?;
-    let stamp = Stamp::of(&metadata);
-    {
-        let indexes = indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(index) = indexes.get(path).filter(|index| index.stamp == stamp) {
-            return Ok(Arc::clone(&index.containers));
-        }
-    }
-    let containers = Arc::new(parse(BufReader::new(file.take(limit)))?);
-    let index = Index {
-        stamp,
-        containers: Arc::clone(&containers),
-    };
-    let mut indexes = indexes.lock().unwrap_or_else(PoisonError::into_inner);
-    if indexes.len() >= MAX_INDEXES && !indexes.contains_key(path) {
-        indexes.clear();
-    }
-    indexes.insert(path.to_owned(), index);
-    Ok(containers)
-}
-
-fn parse(json: impl Read) -> io::Result<HashMap<String, Stored>> {
-    #[derive(Deserialize)]
-    struct Entry {
-        id: String,
-        #[serde(default)]
-        names: Option<Vec<String>>,
-        /// JSON in JSON.
-        #[serde(default)]
-        metadata: Option<String>,
-    }
-    #[derive(Default, Deserialize)]
-    struct Metadata {
-        #[serde(default, rename = "image-name")]
-        image_name: Option<String>,
-    }
-    let entries: Vec<Entry> = serde_json::from_reader(json)?;
-    Ok(entries
-        .into_iter()
-        .map(|entry| {
-            let metadata: Metadata = entry
-                .metadata
-                .and_then(|metadata| serde_json::from_str(&metadata).ok())
-                .unwrap_or_default();
-            let stored = Stored {
-                // Not the metadata's name: a rename leaves that as it was.
-                name: entry.names.and_then(|names| names.into_iter().next()),
-                image: metadata.image_name.filter(|image| !image.is_empty()),
-            };
-            (entry.id, stored)
-        })
-        .collect())
-}
-
-fn details(query: &Query, stored: &Stored) -> Details {
+fn details(query: &Query, stored: Stored) -> Details {
     Details {
         runtime: Runtime::Podman,
-        name: stored.name.clone(),
-        image: stored.image.clone(),
         sandbox: is_infra(query, stored.name.as_deref()),
+        name: stored.name,
+        image: stored.image,
         ..Details::default()
     }
 }
@@ -293,6 +157,8 @@ fn is_infra(query: &Query, name: Option<&str>) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::path::Path;
+
     use super::*;
     use crate::identity::classify;
 
@@ -301,12 +167,10 @@ mod tests {
 
     /// Captured from podman 4.3.1: a container renamed from `pod-web` to `web-renamed`, and a pod.
     fn captured(path: &str) -> Option<Details> {
-        let storage = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/identity/storage");
-        find(
-            &Mutex::default(),
-            &storage,
-            &Query::of(&classify(path)).unwrap(),
-        )
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/identity/storage");
+        let query = Query::of(&classify(path)).unwrap();
+        let stored = Storage::default().find(&root, None, &query.id)?;
+        Some(details(&query, stored))
     }
 
     #[test]
@@ -334,28 +198,5 @@ mod tests {
             "{POD}/libpod-3f3011bc159232182ef03f0d09105f6e043aa2f77ce896f83851b7f47a57421c"
         ));
         assert!(!other.unwrap().sandbox);
-    }
-
-    #[test]
-    fn an_index_is_read_again_only_when_it_changed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = index_path(dir.path(), "overlay");
-        std::fs::create_dir(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, r#"[{"id":"a","names":["one"]}]"#).unwrap();
-        let indexes = Mutex::default();
-        let first = load(&indexes, &path, None).unwrap();
-        assert!(Arc::ptr_eq(&first, &load(&indexes, &path, None).unwrap()));
-        let next = dir.path().join("next");
-        std::fs::write(&next, r#"[{"id":"a","names":["two"]}]"#).unwrap();
-        std::fs::rename(&next, &path).unwrap();
-        let second = load(&indexes, &path, None).unwrap();
-        assert_eq!(second["a"].name.as_deref(), Some("two"));
-    }
-
-    #[test]
-    fn odd_entries() {
-        let index = parse(&br#"[{"id":"a"},{"id":"b","names":null,"metadata":"{"}]"#[..]).unwrap();
-        assert_eq!(index.len(), 2);
-        assert!(parse(&b"{}"[..]).is_err());
     }
 }
