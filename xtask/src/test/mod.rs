@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if unexpected > 0 && host::is_ci() {
         bail!(
-            "{unexpected} tests were skipped that {} does not list",
+            "tests were skipped that {} does not list: {unexpected}",
             skips::EXPECTED
         );
     }
