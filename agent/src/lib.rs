@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod cgroup;
+pub mod cli;
 pub mod config;
 pub mod identity;
 pub mod ledger;
