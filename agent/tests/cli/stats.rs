@@ -28,7 +28,7 @@ fn ticking<T>(world: &World, during: impl FnOnce() -> T) -> T {
     })
 }
 
-const ONCE: [&str; 4] = ["stats", "--no-stream", "--interval", "100ms"];
+const ONCE: [&str; 4] = ["stats", "--no-stream", "--interval", "300ms"];
 
 const AT_140: &str = "\
 NAME                                  CPU %  MEM USAGE / LIMIT   MEM %  NET I/O         BLOCK I/O       PIDS  THROTTLED  PRESSURE C/M/I
@@ -87,7 +87,7 @@ fn names_ids_and_paths_choose_and_each_is_shown_once() {
 #[test]
 fn a_stream_prints_frame_after_frame() {
     let world = World::new();
-    let mut command = world.command(&["stats", "web", "--interval", "100ms", "--format", "json"]);
+    let mut command = world.command(&["stats", "web", "--interval", "300ms", "--format", "json"]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let frames: Vec<serde_json::Value> = ticking(&world, || {
@@ -118,7 +118,7 @@ fn a_workload_that_goes_leaves_the_frame() {
         "web",
         "nginx",
         "--interval",
-        "100ms",
+        "300ms",
         "--format=json",
     ]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
