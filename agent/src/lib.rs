@@ -6,6 +6,7 @@
 pub mod api;
 pub mod app;
 pub mod cgroup;
+pub mod cli;
 pub mod config;
 pub mod identity;
 pub mod kernel;

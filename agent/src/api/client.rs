@@ -166,6 +166,12 @@ pub struct EventReader {
 }
 
 impl EventReader {
+    /// Can [`EventReader::next`] answer without waiting?
+    #[must_use]
+    pub fn has_more_now(&self) -> bool {
+        self.buffer.contains(&b'\n')
+    }
+
     /// The next event; `None` when the agent has no more to say.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ pub use query::{EventQuery, Since, WorkloadQuery};
 pub use server::{ApiState, serve};
 pub use socket::{BindError, SocketGuard, bind};
 pub use types::{
-    ErrorBody, Event, EventKind, HostReading, Identity, Kind, Life, ProbeList, ProbeReading,
-    ProbeState, Runtime, Snapshot, Version, Workload, WorkloadDetail, WorkloadList,
+    EngineState, ErrorBody, Event, EventKind, HostReading, Identity, Kind, Life, LossCounter,
+    NamespaceChange, Network, ProbeList, ProbeReading, ProbeState, Runtime, Snapshot, TaskStates,
+    Version, Workload, WorkloadDetail, WorkloadList,
 };

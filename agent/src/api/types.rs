@@ -6,9 +6,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 pub use crate::identity::{Identity, Kind, Runtime};
-use crate::ledger::{EngineState, LossCounter};
 pub use crate::ledger::{
-    Event, EventKind, HostReading, Life, ProbeReading, ProbeState, Snapshot, Workload,
+    EngineState, Event, EventKind, HostReading, Life, LossCounter, NamespaceChange, Network,
+    ProbeReading, ProbeState, Snapshot, TaskStates, Workload,
 };
 
 /// `GET /v1/workloads`
