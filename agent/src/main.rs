@@ -1,15 +1,22 @@
 //! The binary: parse, dispatch, exit status.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use plimsoll::cli::{Cli, Exit, Failure};
+use plimsoll::api::BindError;
+use plimsoll::cli::{Cli, Daemon, Exit, Failure};
 use plimsoll::config::Config;
+use plimsoll::kernel::{LayoutError, LoadError};
+use plimsoll::{app, metrics};
 
 fn main() -> ExitCode {
-    match Cli::parse().run(start) {
+    let daemon = Daemon {
+        start,
+        metrics_reference: metrics::reference_markdown,
+    };
+    match Cli::parse().run(daemon) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             for line in failure.lines() {
@@ -21,7 +28,23 @@ fn main() -> ExitCode {
     }
 }
 
-// LEAD: `plimsoll::app::run(config, path)` goes here, its errors sorted into `Exit`.
-fn start(_config: Config, _path: Option<PathBuf>) -> Result<(), Failure> {
-    Err(Failure::new(Exit::Failed, "this build has no daemon"))
+fn start(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
+    app::run(config, path).map_err(|error| Failure::new(exit_status(&error), error))
+}
+
+fn exit_status(error: &app::Error) -> Exit {
+    match error {
+        app::Error::NotRoot { .. }
+        | app::Error::MissingCapability { .. }
+        | app::Error::Layout(_)
+        | app::Error::Load(LoadError::Layout(LayoutError::NoBtf)) => Exit::Missing,
+        app::Error::Socket(BindError::InUse { .. } | BindError::Starting { .. }) => Exit::InUse,
+        app::Error::Listen { source, .. } if source.kind() == ErrorKind::AddrInUse => Exit::InUse,
+        app::Error::Socket(_)
+        | app::Error::Listen { .. }
+        | app::Error::Load(_)
+        | app::Error::Runtime(_)
+        | app::Error::Ended(_)
+        | app::Error::Failed { .. } => Exit::Failed,
+    }
 }

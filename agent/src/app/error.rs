@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::api::BindError;
 use crate::cgroup::LayoutError;
-use crate::kernel::{LayoutError as KernelLayoutError, LoadError};
+use crate::kernel::LoadError;
 
 /// A reason to end.
 #[derive(Debug, thiserror::Error)]
@@ -34,24 +34,4 @@ pub enum Error {
         part: &'static str,
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-}
-
-impl Error {
-    /// The process's exit status: 3 when this host or user cannot run it, 4 when an address or
-    /// socket is in use, else 1.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::NotRoot { .. } | Self::MissingCapability { .. } | Self::Layout(_) => 3,
-            Self::Load(LoadError::Layout(KernelLayoutError::NoBtf)) => 3,
-            Self::Socket(BindError::InUse { .. }) => 4,
-            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => 4,
-            Self::Socket(_)
-            | Self::Listen { .. }
-            | Self::Load(_)
-            | Self::Runtime(_)
-            | Self::Ended(_)
-            | Self::Failed { .. } => 1,
-        }
-    }
 }

@@ -22,15 +22,12 @@ pub(super) struct AgentArgs {
 }
 
 /// `socket`, where given, goes before the configured one.
-pub(super) fn run<F>(
+pub(super) fn run(
     args: AgentArgs,
     socket: Option<PathBuf>,
     out: &mut Output,
-    start: F,
-) -> Result<(), Failure>
-where
-    F: FnOnce(Config, Option<PathBuf>) -> Result<(), Failure>,
-{
+    start: fn(Config, Option<PathBuf>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let mut config = config::load(args.config.as_deref())?;
     if args.check_config {
         out.text("ok\n")?;

@@ -16,11 +16,18 @@ pub(super) struct DocsArgs {
 enum Page {
     /// docs/config.md
     Config,
+    /// docs/metrics.md
+    Metrics,
 }
 
-pub(super) fn run(args: &DocsArgs, out: &mut Output) -> Result<(), Failure> {
+pub(super) fn run(
+    args: &DocsArgs,
+    metrics_reference: fn() -> String,
+    out: &mut Output,
+) -> Result<(), Failure> {
     let page = match args.page {
         Page::Config => config::reference_markdown(),
+        Page::Metrics => metrics_reference(),
     };
     out.text(&page)?;
     Ok(out.flush()?)

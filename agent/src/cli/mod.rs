@@ -91,11 +91,8 @@ impl Cli {
     ///
     /// # Errors
     /// What to print, and the exit status. A closed pipe on standard output is no error.
-    pub fn run<F>(self, start: F) -> Result<(), Failure>
-    where
-        F: FnOnce(Config, Option<PathBuf>) -> Result<(), Failure>,
-    {
-        let done = self.dispatch(start);
+    pub fn run(self, daemon: Daemon) -> Result<(), Failure> {
+        let done = self.dispatch(daemon);
         done.or_else(|failure| {
             if failure.is_closed_pipe() {
                 Ok(())
@@ -105,10 +102,7 @@ impl Cli {
         })
     }
 
-    fn dispatch<F>(self, start: F) -> Result<(), Failure>
-    where
-        F: FnOnce(Config, Option<PathBuf>) -> Result<(), Failure>,
-    {
+    fn dispatch(self, daemon: Daemon) -> Result<(), Failure> {
         let Self {
             socket,
             format,
@@ -117,16 +111,25 @@ impl Cli {
         let mut out = Output::stdout();
         let ask = || Client::new(&socket.clone().unwrap_or_else(configured_socket));
         match verb {
-            Verb::Agent(args) => agent::run(args, socket, &mut out, start),
+            Verb::Agent(args) => agent::run(args, socket, &mut out, daemon.start),
             Verb::Ps(args) => wait(ps::run(args, &ask(), format, &mut out)),
             Verb::Stats(args) => wait(stats::run(args, &ask(), format, &mut out)),
             Verb::Events(args) => wait(events::run(args, &ask(), format, &mut out)),
             Verb::Probes(args) => wait(probes::run(args, &ask(), format, &mut out)),
             Verb::Completions(args) => completions::run(&args, &mut out),
             Verb::Man(args) => man::run(&args, &mut out),
-            Verb::Docs(args) => docs::run(&args, &mut out),
+            Verb::Docs(args) => docs::run(&args, daemon.metrics_reference, &mut out),
         }
     }
+}
+
+/// What the command line starts and shows but may not import.
+#[derive(Clone, Copy, Debug)]
+pub struct Daemon {
+    /// Runs the agent with a configuration and the path it came from.
+    pub start: fn(Config, Option<PathBuf>) -> Result<(), Failure>,
+    /// The page `docs/metrics.md`.
+    pub metrics_reference: fn() -> String,
 }
 
 /// Where the agent listens if it reads the default configuration. A broken or unreadable file is the
