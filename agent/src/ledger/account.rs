@@ -16,6 +16,9 @@ use crate::identity::Identity;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct AccountId(pub(super) u64);
 
+/// An engine moves a process through one hierarchy after the other: one look may come too early.
+pub(super) const PLACEMENTS: u8 = 3;
+
 /// One cgroup of the workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Member {
@@ -45,11 +48,13 @@ pub(super) struct Account {
     pub(super) life: Life,
     /// Whether the engines were asked who it is.
     pub(super) asked: bool,
-    /// Whether a process of it was asked where else it is.
-    pub(super) placed: bool,
+    /// How many more ticks a process of it is asked where else it is.
+    pub(super) placements_left: u8,
     pub(super) reader: Option<Reader>,
     pub(super) reading: Reading,
     pub(super) last_read: Option<Instant>,
+    /// CPU time and instant of the tick before, for `cpu_cores`.
+    pub(super) measured: Option<(u64, Instant)>,
     pub(super) cpu_cores: f64,
     pub(super) network: NetworkAccount,
     pub(super) switches: Rollup<(), u64>,
@@ -84,10 +89,11 @@ impl Account {
             created,
             life: Life::Alive,
             asked: false,
-            placed: false,
+            placements_left: PLACEMENTS,
             reader: None,
             reading: Reading::default(),
             last_read: None,
+            measured: None,
             cpu_cores: 0.0,
             network: NetworkAccount::default(),
             switches: Rollup::default(),

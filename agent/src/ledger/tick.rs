@@ -95,6 +95,9 @@ impl Keeper {
             let Some(account) = self.tree.get_mut(id) else {
                 continue;
             };
+            if asked.is_some() {
+                account.placements_left = account.placements_left.saturating_sub(1);
+            }
             let counts = account.counting;
             smooth_load(account, counts, elapsed);
             if let Some(parent) = parent.and_then(|id| self.tree.get_mut(id)) {
@@ -124,11 +127,9 @@ impl Keeper {
         for id in due {
             self.read_now(Some(id));
         }
-        let stale = self
-            .tree
-            .iter_mut()
-            .filter(|(_, a)| a.last_read.is_none_or(|at| at < now));
-        stale.for_each(|(_, account)| account.cpu_cores = 0.0);
+        for (_, account) in self.tree.iter_mut() {
+            measure(account, now);
+        }
     }
 
     /// Reads one workload's files.
@@ -149,17 +150,24 @@ impl Keeper {
             return;
         };
         let now = Instant::now();
-        if let (Some(before), Some(after), Some(at)) =
-            (account.reading.cpu, reading.cpu, account.last_read)
-        {
-            let used = after.usage_ns.saturating_sub(before.usage_ns) as f64;
-            account.cpu_cores = used / (now - at).as_nanos().max(1) as f64;
-        }
         account.reading = reading;
         account.last_read = Some(now);
         account.switches_at_read = account.total_switches();
         self.cgroups_read += 1;
     }
+}
+
+/// CPU since the tick before, in cores.
+fn measure(account: &mut Account, now: Instant) {
+    let Some(usage) = account.reading.cpu.map(|cpu| cpu.usage_ns) else {
+        return;
+    };
+    account.cpu_cores = match account.measured.replace((usage, now)) {
+        Some((before, at)) if now > at && !account.is_dead() => {
+            usage.saturating_sub(before) as f64 / (now - at).as_nanos() as f64
+        }
+        Some(_) | None => 0.0,
+    };
 }
 
 fn count(counts: &mut TaskCounts, sample: &TaskSample) {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
-use super::account::{Account, AccountId, Member};
+use super::account::{Account, AccountId, Member, PLACEMENTS};
 use super::snapshot::Life;
 use crate::cgroup::{CgroupKey, HierarchyId, Placement, Reading};
 use crate::identity::{Kind, classify};
@@ -97,7 +97,7 @@ impl Tree {
             if matches!(inserted, Inserted::Revived(_)) {
                 account.life = Life::Alive;
                 account.created = created;
-                account.placed = false;
+                account.placements_left = PLACEMENTS;
                 account.dead_since_tick = None;
                 account.reading = Reading::default();
                 account.last_read = None;
@@ -133,10 +133,9 @@ impl Tree {
     /// A process was seen at `placement`: cgroups elsewhere with the account's last path component
     /// are cgroups of the same workload. Returns whether something was joined.
     pub(super) fn place(&mut self, id: AccountId, placement: &Placement) -> bool {
-        let Some(account) = self.accounts.get_mut(&id) else {
+        let Some(account) = self.accounts.get(&id) else {
             return false;
         };
-        account.placed = true;
         let own_name = last_component(&account.identity.id).to_owned();
         if own_name.is_empty() {
             return false;
@@ -149,13 +148,14 @@ impl Tree {
             })
             .filter_map(|(hierarchy, path)| {
                 let id = *self.by_path.get(&(*hierarchy, path.clone()))?;
-                Some((
-                    CgroupKey {
-                        hierarchy: *hierarchy,
-                        id,
-                    },
-                    path.clone(),
-                ))
+                let key = CgroupKey {
+                    hierarchy: *hierarchy,
+                    id,
+                };
+                // A workload that has its own best-named cgroup is one of its own.
+                let former = self.accounts.get(&self.by_cgroup(key)?)?;
+                let best = self.home_order.first()?;
+                (!former.members.contains_key(best)).then(|| (key, path.clone()))
             })
             .collect();
         for (key, path) in &missing {
@@ -397,6 +397,22 @@ mod tests {
                 paths: paths.into()
             }
         ));
+    }
+
+    #[test]
+    fn a_workload_of_its_own_keeps_its_cgroups() {
+        let mut tree = tree();
+        let one = insert(&mut tree, 0, 7, "/job").account();
+        insert(&mut tree, 0, 8, "/other/job");
+        let other = insert(&mut tree, 4, 9, "/other/job").account();
+        let paths = [(HierarchyId(4), "/other/job".to_owned())];
+        assert!(!tree.place(
+            one,
+            &Placement {
+                paths: paths.into()
+            }
+        ));
+        assert_eq!(tree.by_cgroup(key(4, 9)), Some(other));
     }
 
     #[test]
