@@ -4,7 +4,7 @@
 //! root, an engine or a kernel feature find out by themselves whether they can run. One that
 //! cannot appends `<test name>: <reason>` to the file that `PLIMSOLL_SKIPS` names.
 
-mod skips;
+pub(crate) mod skips;
 mod tally;
 
 use std::fs;
