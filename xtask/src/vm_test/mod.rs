@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use self::catalogue::Entry;
+use self::catalogue::{Catalogue, Entry};
 use self::kernel::Kernel;
 use self::machine::Machine;
 use self::outcome::{Outcome, Verdict};
@@ -63,9 +63,9 @@ pub(crate) struct Args {
     /// Write docs/kernel-support.md from what this run finds
     #[arg(long)]
     write_docs: bool,
-    /// Only tests whose name contains this
+    /// Only tests whose name contains this; further arguments of the test harness
     #[arg(last = true)]
-    filter: Option<String>,
+    harness: Vec<String>,
 }
 
 pub(crate) fn run(args: &Args) -> ExitCode {
@@ -89,7 +89,8 @@ fn test(args: &Args) -> Result<Verdict> {
     fs::create_dir_all(cache.join("logs"))?;
     let qemu = Qemu::find(&cache, args.offline)?;
     println!("vm-test: {qemu}");
-    let (kernels, mut worst) = kernels(args, &cache)?;
+    let catalogue = Catalogue::read()?;
+    let (kernels, mut worst) = kernels(args, &catalogue, &cache)?;
     println!(
         "vm-test: kernels and QEMU ready after {:.1} s",
         began.elapsed().as_secs_f64()
@@ -98,7 +99,7 @@ fn test(args: &Args) -> Result<Verdict> {
         return Ok(worst);
     }
 
-    let programs = Programs::build(&args.test, args.filter.as_deref())?;
+    let programs = Programs::build(&args.test, &args.harness)?;
     let common = cache.join("common.cpio");
     programs.archive(&common)?;
     println!(
@@ -113,9 +114,9 @@ fn test(args: &Args) -> Result<Verdict> {
             }
             let guest = Guest {
                 qemu: &qemu,
-                entry,
                 kernel,
                 world: *world,
+                expected_skips: catalogue.expected_skips(entry, *world),
                 cache: &cache,
             };
             let outcome = guest.outcome(&programs, &common)?;
@@ -141,10 +142,14 @@ fn test(args: &Args) -> Result<Verdict> {
 }
 
 /// The kernels that are to be had. One that is not is told of, and fails the run if it is required.
-fn kernels(args: &Args, cache: &Path) -> Result<(Vec<(Entry, Kernel)>, Verdict)> {
+fn kernels(
+    args: &Args,
+    catalogue: &Catalogue,
+    cache: &Path,
+) -> Result<(Vec<(Entry, Kernel)>, Verdict)> {
     let mut worst = Verdict::Passed;
     let mut found = Vec::new();
-    for entry in catalogue::entries(&args.kernel)? {
+    for entry in catalogue.entries(&args.kernel)? {
         match Kernel::get(&entry, cache, args.offline) {
             Ok(kernel) => {
                 println!(
@@ -169,9 +174,9 @@ fn kernels(args: &Args, cache: &Path) -> Result<(Vec<(Entry, Kernel)>, Verdict)>
 /// One kernel in one world.
 struct Guest<'a> {
     qemu: &'a Qemu,
-    entry: &'a Entry,
     kernel: &'a Kernel,
     world: World,
+    expected_skips: Vec<&'a str>,
     cache: &'a Path,
 }
 
@@ -215,8 +220,7 @@ impl Guest<'_> {
             fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
         }
         let tail = boot.tail.clone();
-        let expected = self.entry.expected_skips(self.world);
-        let outcome = Outcome::of(self.kernel.clone(), self.world, boot, &expected);
+        let outcome = Outcome::of(self.kernel.clone(), self.world, boot, &self.expected_skips);
         if outcome.verdict() != Verdict::Passed {
             println!("vm-test: end of {}:", machine.log.display());
             for line in tail {

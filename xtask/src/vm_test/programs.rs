@@ -17,7 +17,7 @@ use super::protocol::Program;
 use crate::{command, host, workspace};
 
 /// Integration tests of the agent that run in guests, with the longest they may take.
-const TESTS: [(&str, u64); 2] = [("vm", 150), ("privileged", 240)];
+const TESTS: [(&str, u64); 2] = [("vm", 60), ("privileged", 240)];
 /// Tools of the tests that busybox does not have, or not with what they ask of it.
 const TOOLS: [&str; 9] = [
     "dash",
@@ -41,7 +41,7 @@ pub(super) struct Programs {
 
 impl Programs {
     /// Builds them.
-    pub(super) fn build(only: &[String], filter: Option<&str>) -> Result<Self> {
+    pub(super) fn build(only: &[String], harness: &[String]) -> Result<Self> {
         let mut cargo = workspace::cargo();
         cargo.args(["test", "--locked", "--no-run", "--package=plimsoll"]);
         cargo.arg("--message-format=json-render-diagnostics");
@@ -65,7 +65,7 @@ impl Programs {
             let path = executable(&artifacts, "test", test)
                 .with_context(|| format!("cargo built no test program {test}"))?;
             let mut arguments = vec!["--test-threads=1".to_owned()];
-            arguments.extend(filter.map(str::to_owned));
+            arguments.extend_from_slice(harness);
             tests.push(Program {
                 name: test.to_owned(),
                 path: path.display().to_string(),

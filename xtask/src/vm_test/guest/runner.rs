@@ -42,12 +42,14 @@ pub(super) fn run(program: &Program) -> Result<()> {
     let mut harness = Lines::default();
     let deadline = began + Duration::from_secs(program.timeout_s);
     let ended = watch(&mut child, &lines, deadline, |line| {
-        println!("{line}");
+        println!("{:>5.1} {line}", began.elapsed().as_secs_f64());
         if let Some((name, outcome)) = harness.read(line) {
             report(&test(program, &name, outcome))?;
         }
         Ok(())
     })?;
+    // What it started and left running, such as an agent.
+    let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
     if let Some(name) = harness.unfinished() {
         report(&test(program, &name, TestOutcome::Unfinished))?;
     }
@@ -110,6 +112,7 @@ fn watch(
             _ => {}
         }
     }
+    tell_of_processes();
     // It may be gone in this very moment.
     let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
     let _ = child.wait();
@@ -117,6 +120,24 @@ fn watch(
         each(&line)?;
     }
     Ok(None)
+}
+
+/// Shows on the console what hangs, and where in the kernel.
+fn tell_of_processes() {
+    let processes = fs::read_dir("/proc").into_iter().flatten();
+    for process in processes.filter_map(Result::ok) {
+        let read = |file: &str| fs::read_to_string(process.path().join(file));
+        let (Ok(command), Ok(stat), Ok(stack)) = (read("cmdline"), read("stat"), read("stack"))
+        else {
+            continue;
+        };
+        let state = stat.rsplit(") ").next().unwrap_or_default();
+        let command = command.replace('\0', " ");
+        if !command.is_empty() {
+            println!("guest: {command}: {}", state.get(..1).unwrap_or_default());
+            print!("{stack}");
+        }
+    }
 }
 
 /// Reports the outbox's files and empties it.
