@@ -170,6 +170,7 @@ fn disk_io_is_counted_to_the_byte() {
             io["device"]["major"].to_string() == major
                 && io["device"]["minor"].to_string() == minor
                 && io["writes"].as_u64() >= Some(32)
+                && io["reads"].as_u64() >= Some(32)
         })
     });
     assert_eq!(
