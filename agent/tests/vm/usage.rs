@@ -205,12 +205,12 @@ fn tasks_are_counted_by_state() {
         return;
     }
     let agent = running();
-    let cgroup = Cgroup::make("/tasks");
+    let cgroup = Cgroup::make("/counted");
     let sleepers: Vec<_> = (0..3).map(|_| cgroup.spawn("sleep", &["60"])).collect();
     let _busy = cgroup.spawn("sh", &BUSY);
     let counted = |workload: &Value, what: &str| workload["tasks"]["counted"][what].as_u64();
     poll("three that sleep and one that runs", || {
-        let workload = agent.workload("/tasks")?;
+        let workload = agent.workload("/counted")?;
         let fits = counted(&workload, "processes")? == 4
             && counted(&workload, "sleeping")? == 3
             && counted(&workload, "running")? == 1;
@@ -218,7 +218,7 @@ fn tasks_are_counted_by_state() {
     });
     drop(sleepers);
     poll("one that runs", || {
-        let workload = agent.workload("/tasks")?;
+        let workload = agent.workload("/counted")?;
         (counted(&workload, "processes")? == 1).then_some(())
     });
     cgroup.remove();
