@@ -9,6 +9,7 @@ use crate::cpu_oracle::CpuOracle;
 use crate::dashboard::{Dashboard, Query};
 use crate::files::{RULES, exposed_names, metric_names, read, recorded_names};
 use crate::load::Load;
+use crate::peer::Peer;
 use crate::poll;
 use crate::server::{Series, Server};
 use crate::skip::{lacks, skip};
@@ -70,6 +71,7 @@ fn every_query_has_data() {
     problems.extend(unknown_names(&agent.scrape()));
     problems.extend(server.sick_rules());
     problems.extend(wrong_alerts(&server, &load));
+    problems.extend(wrong_interfaces(&server, &load));
     problems.extend(cpu_differs(&server, &load));
     problems.extend(load.check().err());
     agent.daemon.stop();
@@ -168,6 +170,19 @@ fn wrong_alerts(server: &Server, load: &Load) -> Vec<String> {
         other => problems.push(format!("{AGENT_ALERTS} → {other:?}")),
     }
     problems
+}
+
+/// A container's traffic goes by the names its interfaces have inside.
+fn wrong_interfaces(server: &Server, load: &Load) -> Option<String> {
+    let metric = format!(
+        "container_network_receive_bytes_total{{name=\"{}\"",
+        load.shift.name
+    );
+    let inside = format!("{metric},interface=\"{}\"}} > 0", Peer::INTERFACE);
+    match (server.query(&inside), server.query(&format!("{metric}}}"))) {
+        (Ok(inside), Ok(all)) if inside.len() == 1 && all.len() == 1 => None,
+        other => Some(format!("{inside} → {other:?}")),
+    }
 }
 
 /// What Prometheus makes of the container's CPU time, against the kernel's own counter.

@@ -39,15 +39,6 @@ impl Load {
             let spin = spawn(&load.burn, "while :; do :; done", None);
             load.children.push(spin);
         }
-        load.shift.count_io(&load.disk.number());
-        let disk = "while :; do
-                dd if=/dev/zero of=\"$DISK\" bs=64k count=16 conv=notrunc oflag=direct
-                dd if=\"$DISK\" of=/dev/null bs=64k count=16 iflag=direct
-                sleep 0.2
-            done 2>/dev/null";
-        let disk = spawn(&load.shift, disk, Some(("DISK", &load.disk.path)));
-        load.children.push(disk);
-
         // The network namespace is made inside the cgroup: it is the container's own. Its network
         // is set up from outside, as an engine does, and only then is it used.
         let network = format!(
@@ -66,6 +57,19 @@ impl Load {
         let mut client = spawn(&load.shift, &network, None);
         load.peer = Some(Peer::connect(client.id()));
         go(&mut client);
+
+        load.shift.count_io(&load.disk.number());
+        // As in any container, all its processes share the network.
+        let disk = format!(
+            "exec nsenter --net=/proc/{}/ns/net sh -c 'while :; do
+                dd if=/dev/zero of=\"$DISK\" bs=64k count=16 conv=notrunc oflag=direct
+                dd if=\"$DISK\" of=/dev/null bs=64k count=16 iflag=direct
+                sleep 0.2
+            done 2>/dev/null'",
+            client.id()
+        );
+        let disk = spawn(&load.shift, &disk, Some(("DISK", &load.disk.path)));
+        load.children.push(disk);
         load.children.push(client);
         load
     }

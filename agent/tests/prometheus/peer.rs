@@ -27,10 +27,12 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) const ADDRESS: &str = "10.77.0.1";
     pub(crate) const PORT: u16 = 4_711;
+    /// The client's side of the wire.
+    pub(crate) const INTERFACE: &str = "eth0";
     /// Each way, for each connection.
     pub(crate) const BYTES: usize = 64 << 10;
 
-    /// Waits until `client` has left our network namespace, and gives it an `eth0`.
+    /// Waits until `client` has left our network namespace, and gives it an interface.
     pub(crate) fn connect(client: u32) -> Self {
         let ours = fs::read_link("/proc/self/ns/net").unwrap();
         poll::until(LIMIT, || {
@@ -72,16 +74,17 @@ impl Drop for Peer {
 /// Puts this thread, and what it starts, into a new network namespace, joined to the client's.
 fn wire(client: u32) -> TcpListener {
     unshare(CloneFlags::CLONE_NEWNET).unwrap();
+    let eth0 = Peer::INTERFACE;
     let inside = format!("--net=/proc/{client}/ns/net");
     let here = |arguments: &str| run("ip", arguments);
     let there = |arguments: &str| run("nsenter", &format!("{inside} ip {arguments}"));
     here(&format!(
-        "link add wire type veth peer name eth0 netns {client}"
+        "link add wire type veth peer name {eth0} netns {client}"
     ));
     here(&format!("address add {}/30 dev wire", Peer::ADDRESS));
     here("link set wire up");
-    there("address add 10.77.0.2/30 dev eth0");
-    there("link set eth0 up");
+    there(&format!("address add 10.77.0.2/30 dev {eth0}"));
+    there(&format!("link set {eth0} up"));
     TcpListener::bind((Peer::ADDRESS, Peer::PORT)).unwrap()
 }
 
