@@ -65,7 +65,7 @@ pub(super) const GROUP: Group = Group {
             name: "plimsoll_container_info",
             kind: Info,
             help: "What the workload is and who made it.",
-            labels: &["runtime", "kind", "container_id", "pod_uid"],
+            labels: &["runtime", "kind", "container_id", "pod_uid", "unit"],
             source: Source::new("cgroup path, engine"),
             stamped: false,
             emit: Emit::Workload(|_, workload, out| info(&workload.identity, out)),
@@ -127,10 +127,13 @@ fn info(identity: &Identity, out: &mut Samples<'_>) {
         ("kind", kind(identity.kind)),
         ("", ""),
         ("", ""),
+        ("", ""),
     ];
+    let unit = matches!(identity.kind, Kind::Unit | Kind::Slice);
     let optional = [
         ("container_id", identity.container_id.as_deref()),
         ("pod_uid", identity.pod_uid.as_deref()),
+        ("unit", identity.name.as_deref().filter(|_| unit)),
     ];
     let set = optional
         .into_iter()
