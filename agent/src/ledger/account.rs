@@ -65,6 +65,9 @@ pub(super) struct Account {
     pub(super) tasks: TaskStates,
     /// Counted in the pass under way.
     pub(super) counting: TaskCounts,
+    /// Tasks of those that the v1 freezer holds.
+    pub(super) held: u64,
+    pub(super) frozen_by_v1: bool,
     pub(super) oom_kills: u64,
     pub(super) execs: u64,
     pub(super) exits: u64,
@@ -102,6 +105,8 @@ impl Account {
             counted_io: None,
             tasks: TaskStates::default(),
             counting: TaskCounts::default(),
+            held: 0,
+            frozen_by_v1: false,
             oom_kills: 0,
             execs: 0,
             exits: 0,
@@ -154,6 +159,15 @@ impl Account {
     pub(super) fn sums(&self) -> Sums {
         let traffic = self.network.traffic.sum().clone();
         (self.switches.sum().clone(), traffic, self.io.sum().clone())
+    }
+
+    /// The v1 freezer has no event: it is seen by the state of the tasks. Changes nothing of what a
+    /// v2 event told.
+    pub(super) fn set_frozen_by_v1(&mut self, frozen: bool) {
+        if self.is_dead() || frozen == std::mem::replace(&mut self.frozen_by_v1, frozen) {
+            return;
+        }
+        self.life = if frozen { Life::Frozen } else { Life::Alive };
     }
 
     pub(super) fn is_dead(&self) -> bool {

@@ -19,6 +19,8 @@ const LOAD_SECONDS: f64 = 10.0;
 /// Task states (include/linux/sched.h, v6.12).
 const UNINTERRUPTIBLE: u32 = 0x2;
 const STOPPED_OR_TRACED: u32 = 0x4 | 0x8;
+/// Held by the v1 freezer (6.1 and newer; v2 tells by an event and holds tasks otherwise).
+const FROZEN: u32 = 0x8000;
 /// With [`UNINTERRUPTIBLE`]: an idle kernel thread.
 const NO_LOAD: u32 = 0x400;
 
@@ -66,6 +68,7 @@ impl Keeper {
         self.namespaces.start_pass();
         for (_, account) in self.tree.iter_mut() {
             account.counting = TaskCounts::default();
+            account.held = 0;
             account.network.process = None;
         }
         let host = self.tree.host();
@@ -77,6 +80,7 @@ impl Keeper {
                 continue;
             };
             count(&mut account.counting, sample);
+            account.held += u64::from(sample.state & FROZEN != 0);
             if account.network.process.is_none() && sample.namespaces[NET] != 0 {
                 account.network.process = Some(sample.tgid);
                 account.network.namespace = Some(sample.namespaces[NET]);
@@ -99,9 +103,12 @@ impl Keeper {
                 account.placements_left = account.placements_left.saturating_sub(1);
             }
             let counts = account.counting;
+            let (held, all) = (account.held, counts.threads);
+            account.set_frozen_by_v1(all > 0 && held == all);
             smooth_load(account, counts, elapsed);
             if let Some(parent) = parent.and_then(|id| self.tree.get_mut(id)) {
                 add_counts(&mut parent.counting, &counts);
+                parent.held += held;
             }
         }
     }
