@@ -57,6 +57,17 @@ impl Samples {
         let ids = self.0.iter().map(|sample| sample.label("id"));
         ids.filter(|id| id.ends_with(end)).collect()
     }
+
+    /// The `device`s of a container's series.
+    pub(crate) fn devices(&self, name: &str, family: &str) -> Vec<String> {
+        let of_it = |sample: &&Sample| sample.family == family && sample.label("name") == name;
+        let devices = self
+            .0
+            .iter()
+            .filter(of_it)
+            .map(|sample| sample.label("device"));
+        devices.map(str::to_owned).collect()
+    }
 }
 
 fn has(sample: &Sample, labels: &[(&str, &str)]) -> bool {

@@ -14,7 +14,7 @@ fn docker_cpu_and_memory_are_the_kernels() {
     };
     let _turn = blocking_turn();
     let agent = agent_of(&docker);
-    let limits = ["--name", "busy", "--cpus", "0.5", "-m", "64m"];
+    let limits = ["--name", "busy", "--cpus", "0.2", "-m", "64m"];
     let container = docker.container("none", &limits, &BUSY);
     let watched = Watched {
         agent: &agent,
@@ -34,7 +34,7 @@ fn docker_container_is_told_with_its_limits_and_labels() {
     };
     let _turn = blocking_turn();
     let agent = agent_of(&docker);
-    let limits = ["--cpus", "0.5", "-m", "64m", "--pids-limit", "77"];
+    let limits = ["--cpus", "0.2", "-m", "64m", "--pids-limit", "77"];
     let labels = ["--label", "tier=front", "--label", "secret=x"];
     let options = [&["--name", "limited"], &limits[..], &labels[..]].concat();
     let container = docker.container("none", &options, &["/bin/sleep", "600"]);
@@ -52,7 +52,7 @@ fn docker_container_is_told_with_its_limits_and_labels() {
     assert_eq!(samples.ids_ending(&container.id).len(), 1);
 
     let limit = |family| samples.of("limited", family).unwrap();
-    assert_eq!(limit("container_spec_cpu_quota"), 50_000.0);
+    assert_eq!(limit("container_spec_cpu_quota"), 20_000.0);
     assert_eq!(limit("container_spec_cpu_period"), 100_000.0);
     assert_eq!(limit("container_spec_cpu_shares"), 1024.0);
     assert_eq!(

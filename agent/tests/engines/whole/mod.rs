@@ -1,9 +1,13 @@
 //! The agent as users start it, over containers as users start them.
 
+mod docker_cli;
+mod docker_io;
 mod docker_life;
 mod docker_oom;
 mod docker_readings;
+mod podman;
 mod readings;
+mod runc;
 
 use std::sync::Arc;
 

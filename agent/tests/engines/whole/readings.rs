@@ -63,7 +63,7 @@ impl Watched<'_> {
         pause(false);
         let (told, used) = (end.0 - start.0, end.1 - start.1);
         println!("CPU over the interval: {told}, the kernel's {used}");
-        assert!(used > INTERVAL.as_secs_f64() / 10.0, "it hardly ran");
+        assert!(used > INTERVAL.as_secs_f64() / 20.0, "it hardly ran");
         assert!((told - used).abs() <= used * 0.01, "more than 1 % off");
     }
 
