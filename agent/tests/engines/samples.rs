@@ -68,6 +68,20 @@ impl Samples {
             .map(|sample| sample.label("device"));
         devices.map(str::to_owned).collect()
     }
+
+    /// Interfaces over which bytes of a container are told.
+    pub(crate) fn interfaces(&self, name: &str) -> BTreeSet<&str> {
+        let bytes = |sample: &&Sample| {
+            sample.family.starts_with("container_network_")
+                && sample.family.ends_with("_bytes_total")
+        };
+        let of_it = self
+            .0
+            .iter()
+            .filter(bytes)
+            .filter(|sample| sample.label("name") == name);
+        of_it.map(|sample| sample.label("interface")).collect()
+    }
 }
 
 fn has(sample: &Sample, labels: &[(&str, &str)]) -> bool {

@@ -1,13 +1,17 @@
 //! The agent as users start it, over containers as users start them.
 
 mod docker_cli;
+mod docker_down;
 mod docker_io;
 mod docker_life;
+mod docker_network;
 mod docker_oom;
 mod docker_readings;
+mod foreign_namespace;
 mod podman;
 mod readings;
 mod runc;
+mod traffic;
 
 use std::sync::Arc;
 
