@@ -37,7 +37,7 @@ Filters:
   name=NAME  image=IMAGE  label=NAME[=VALUE]  pod=POD  namespace=NAMESPACE
 The same key several times: any of them. Different keys: all of them.";
 
-const NOTHING_HERE: &str =
+pub(super) const NOTHING_HERE: &str =
     "no container, pod, machine or unit is alive; `plimsoll ps --all` lists bare cgroups too";
 
 pub(super) async fn run(
