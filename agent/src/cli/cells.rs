@@ -84,6 +84,12 @@ pub(super) fn block_bytes(workload: &Workload) -> Option<(u64, u64)> {
     }))
 }
 
+/// CPU in percent of one, as of the last tick. `None`: not measured here.
+pub(super) fn cpu_percent(workload: &Workload) -> Option<f64> {
+    let measured = workload.reading.cpu.is_some();
+    measured.then_some(workload.cpu_cores * 100.0)
+}
+
 /// Memory in use without what the kernel can take back at once, as `docker stats` has it.
 pub(super) fn memory_bytes(workload: &Workload) -> Option<u64> {
     workload

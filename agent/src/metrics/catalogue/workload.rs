@@ -15,7 +15,7 @@ pub(super) const GROUP: Group = Group {
             name: "container_last_seen",
             unit: "seconds",
             help: "Last time the workload was seen: now for one that lives, else the time of its end.",
-            source: Source::new("clock; cgroup_release or cgroup_rmdir for the end"),
+            source: Source::new("clock, or cgroup_release or cgroup_rmdir for the end"),
             emit: Emit::Workload(|scrape, workload, out| {
                 out.push(match workload.life {
                     Life::Alive | Life::Frozen => scrape.now,
