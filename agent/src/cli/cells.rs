@@ -4,37 +4,7 @@ use std::time::SystemTime;
 
 use super::table::{Cell, Style};
 use super::units;
-use crate::api::{Kind, Life, Runtime, Workload};
-
-/// The engine in its own spelling.
-pub(super) fn runtime(runtime: Runtime) -> &'static str {
-    match runtime {
-        Runtime::Docker => "docker",
-        Runtime::Containerd => "containerd",
-        Runtime::Podman => "podman",
-        Runtime::CriO => "cri-o",
-        Runtime::Kubernetes => "kubernetes",
-        Runtime::Systemd => "systemd",
-        Runtime::Lxc => "lxc",
-        Runtime::Nspawn => "nspawn",
-        Runtime::Libvirt => "libvirt",
-        Runtime::Cgroup => "cgroup",
-    }
-}
-
-/// The kind as in filters.
-pub(super) fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Host => "host",
-        Kind::Container => "container",
-        Kind::Sandbox => "sandbox",
-        Kind::Pod => "pod",
-        Kind::Unit => "unit",
-        Kind::Slice => "slice",
-        Kind::Machine => "machine",
-        Kind::Cgroup => "cgroup",
-    }
-}
+use crate::api::{Life, Workload};
 
 /// `Up 3h12m`, `Up 3h12m (frozen)`, `Dead 5m`; OOM kills in red.
 pub(super) fn status(workload: &Workload, now: SystemTime) -> Cell {

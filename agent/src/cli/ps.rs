@@ -106,8 +106,8 @@ fn table(list: &WorkloadList, all: bool) -> Table {
         let memory = cells::memory_bytes(workload).map(units::memory);
         table.row(vec![
             Cell::styled(display_name(identity), name_style),
-            cells::runtime(identity.runtime).into(),
-            cells::kind(identity.kind).into(),
+            identity.runtime.name().into(),
+            identity.kind.name().into(),
             cells::status(workload, list.taken),
             units::percent(cells::cpu_percent(workload)).into(),
             memory.unwrap_or_else(|| units::NONE.into()).into(),

@@ -48,8 +48,8 @@ impl Usage {
         Self {
             name: display_name(&workload.identity),
             id: workload.identity.id.clone(),
-            runtime: cells::runtime(workload.identity.runtime),
-            kind: cells::kind(workload.identity.kind),
+            runtime: workload.identity.runtime.name(),
+            kind: workload.identity.kind.name(),
             // Before there are two readings of ours: the agent's own, of its last tick.
             cpu_percent: rate.cpu_percent.or_else(|| cells::cpu_percent(workload)),
             memory_usage_bytes: usage,
