@@ -2,6 +2,7 @@
 //!
 //! One module per verb; each says what it does as it does it, and fails with what mends it.
 
+mod bench;
 mod build_ebpf;
 mod check;
 mod command;
@@ -36,6 +37,11 @@ enum Verb {
     Run(run::Args),
     /// Run all tests that this host can run
     Test(test::Args),
+    /// Measure probes, agent and peers; takes some minutes, as root
+    Bench(bench::Args),
+    /// A load that `bench` starts
+    #[command(hide = true)]
+    BenchLoad(bench::LoadArgs),
     /// Generate the reference pages under docs/
     Docs(docs::Args),
 }
@@ -47,6 +53,8 @@ fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Test(args) => test::run(&args),
+        Verb::Bench(args) => bench::run(&args),
+        Verb::BenchLoad(args) => bench::run_load(&args),
         Verb::Docs(args) => docs::run(&args),
     };
     match outcome {

@@ -28,6 +28,8 @@ const TEST_PACKAGES: &[&str] = &[
     "bpftool",
     "iproute2",
 ];
+/// What `bench` measures beside the agent.
+const BENCH_PACKAGES: &[&str] = &["prometheus-node-exporter", "netdata"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -100,3 +102,8 @@ pub(crate) fn for_test() -> Result<()> {
 }
 
 pub(crate) use tools::typos;
+
+/// Peers that `cargo xtask bench` measures; nothing else takes them.
+pub(crate) fn for_bench() -> Result<()> {
+    apt::ensure("bench", BENCH_PACKAGES)
+}
