@@ -59,6 +59,8 @@ pub(super) struct Account {
     pub(super) network: NetworkAccount,
     pub(super) switches: Rollup<(), u64>,
     pub(super) switches_at_read: u64,
+    /// Whether a task of it was running or waiting for a CPU then.
+    pub(super) ran_at_read: bool,
     pub(super) io: Rollup<DeviceNumber, IoTotals>,
     /// I/O as the probe counts it, in place of what the files say; `None`: it is not attached.
     pub(super) counted_io: Option<Vec<DeviceIo>>,
@@ -101,6 +103,7 @@ impl Account {
             network: NetworkAccount::default(),
             switches: Rollup::default(),
             switches_at_read: 0,
+            ran_at_read: false,
             io: Rollup::default(),
             counted_io: None,
             tasks: TaskStates::default(),
@@ -146,6 +149,11 @@ impl Account {
     /// Switches of it and all below.
     pub(super) fn total_switches(&self) -> u64 {
         self.switches.sum().get(&()).copied().unwrap_or(0)
+    }
+
+    /// Whether a task of it ran or waited for a CPU in the last pass over all tasks.
+    pub(super) fn runs(&self) -> bool {
+        self.tasks.counted.is_some_and(|counts| counts.running > 0)
     }
 
     /// Starts the sums of all that the kernel's maps count.

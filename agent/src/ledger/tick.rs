@@ -123,11 +123,8 @@ impl Keeper {
             .iter()
             .filter(|(_, account)| !account.is_dead())
             .filter(|(_, account)| {
-                let idle = tells_activity
-                    && account.v2().is_some()
-                    && account.total_switches() == account.switches_at_read;
                 let fresh = account.last_read.is_some_and(|at| now - at < idle_refresh);
-                !(idle && fresh)
+                !(tells_activity && is_idle(account) && fresh)
             })
             .map(|(id, _)| id)
             .collect();
@@ -160,8 +157,18 @@ impl Keeper {
         account.reading = reading;
         account.last_read = Some(now);
         account.switches_at_read = account.total_switches();
+        account.ran_at_read = account.runs();
         self.cgroups_read += 1;
     }
+}
+
+/// Whether no task of it ran since its files were read. A task that has a CPU to itself is not
+/// switched in again: it ran, and may have stopped since, when it was running at that time.
+fn is_idle(account: &Account) -> bool {
+    account.v2().is_some()
+        && account.total_switches() == account.switches_at_read
+        && !account.ran_at_read
+        && !account.runs()
 }
 
 /// CPU since the tick before, in cores.
@@ -210,4 +217,47 @@ fn smooth_load(account: &mut Account, counts: TaskCounts, elapsed: Duration) {
     tasks.load_average_10s = smooth(tasks.load_average_10s, counts.running + waiting);
     tasks.load_d_average_10s = smooth(tasks.load_d_average_10s, waiting);
     tasks.counted = Some(counts);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::super::account::Member;
+    use super::*;
+    use crate::cgroup::HierarchyId;
+    use crate::identity::Identity;
+
+    fn account(running: u64, ran_at_read: bool) -> Account {
+        let mut account =
+            Account::new(Identity::default(), HierarchyId::V2, SystemTime::UNIX_EPOCH);
+        let path = "/a".to_owned();
+        account
+            .members
+            .insert(HierarchyId::V2, Member { id: 7, path });
+        account.tasks.counted = Some(TaskCounts {
+            running,
+            ..TaskCounts::default()
+        });
+        account.ran_at_read = ran_at_read;
+        account
+    }
+
+    #[test]
+    fn a_task_that_is_never_switched_is_not_idle() {
+        assert!(is_idle(&account(0, false)));
+        assert!(!is_idle(&account(1, true)), "it has a CPU to itself");
+        assert!(!is_idle(&account(0, true)), "it ran on after the reading");
+        assert!(!is_idle(&account(1, false)));
+    }
+
+    #[test]
+    fn a_switch_or_no_cgroup_v2_is_not_idle() {
+        let mut switched = account(0, false);
+        switched.switches_at_read = 1;
+        assert!(!is_idle(&switched));
+        let mut elsewhere = account(0, false);
+        elsewhere.members.clear();
+        assert!(!is_idle(&elsewhere));
+    }
 }
