@@ -231,7 +231,14 @@ impl Keeper {
                 }
             }
         }
-        tracing::info!(tgid = victim.tgid, comm = comm(victim), "OOM kill");
+        let workload = account.and_then(|id| self.tree.get(id));
+        let workload = workload.map(|a| a.name.as_deref().unwrap_or(&a.id));
+        tracing::info!(
+            workload,
+            tgid = victim.tgid,
+            comm = comm(victim),
+            "OOM kill"
+        );
         self.tell(
             at,
             account,

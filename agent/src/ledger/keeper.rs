@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use super::account::AccountId;
 use super::event::EventKind;
 use super::event_log::EventLog;
-use super::namespaces::{Namespaces, host_namespaces};
+use super::namespaces::Namespaces;
 use super::network::NetworkAccount;
 use super::snapshot::{Histogram, Snapshot};
 use super::tree::{Inserted, Tree};
@@ -92,7 +92,7 @@ impl Keeper {
         let home_order = home_order(&parts.layout);
         let mut keeper = Self {
             tree: Tree::new(home_order),
-            namespaces: Namespaces::new(host_namespaces()),
+            namespaces: Namespaces::default(),
             scratch: Scratch::default(),
             started: SystemTime::now(),
             tick: 0,

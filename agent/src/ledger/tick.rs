@@ -66,6 +66,9 @@ impl Keeper {
             return;
         }
         self.namespaces.start_pass();
+        if let Some(init) = samples.iter().find(|sample| sample.tid == 1) {
+            self.namespaces.set_host(init.namespaces);
+        }
         for (_, account) in self.tree.iter_mut() {
             account.counting = TaskCounts::default();
             account.held = 0;
