@@ -10,7 +10,7 @@ use super::network::NetworkAccount;
 use super::rollup::Rollup;
 use super::snapshot::{Life, TaskCounts, TaskStates};
 use crate::cgroup::{DeviceIo, DeviceNumber, HierarchyId, Placement, Reader, Reading};
-use crate::identity::Identity;
+use crate::identity::{Identity, Kind};
 
 /// Number of an account; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +72,8 @@ pub(super) struct Account {
     pub(super) frozen_by_v1: bool,
     pub(super) oom_kills: u64,
     pub(super) execs: u64,
+    /// `execs` when its cgroup was made; `None` when that or an exec since may have been missed.
+    pub(super) execs_at_birth: Option<u64>,
     pub(super) exits: u64,
     pub(super) foreign_namespace_enters: u64,
     /// Beyond the cap: counted in `other`.
@@ -112,6 +114,7 @@ impl Account {
             frozen_by_v1: false,
             oom_kills: 0,
             execs: 0,
+            execs_at_birth: None,
             exits: 0,
             foreign_namespace_enters: 0,
             folded: false,
@@ -156,6 +159,12 @@ impl Account {
         self.tasks.counted.is_some_and(|counts| counts.running > 0)
     }
 
+    /// Whether this is a container whose own program has not been started: its runtime is still in it.
+    pub(super) fn is_being_set_up(&self) -> bool {
+        matches!(self.identity.kind, Kind::Container | Kind::Sandbox)
+            && self.execs_at_birth == Some(self.execs)
+    }
+
     /// Starts the sums of all that the kernel's maps count.
     pub(super) fn start_sums(&mut self) {
         self.switches.start_sum();
@@ -193,5 +202,29 @@ impl Account {
         } else {
             self.identity.id.matches('/').count()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::classify;
+
+    #[test]
+    fn a_container_is_set_up_until_its_program_starts() {
+        let account =
+            |path: &str| Account::new(classify(path), HierarchyId::V2, SystemTime::UNIX_EPOCH);
+        let mut container = account(&format!("/docker/{}", "ab".repeat(32)));
+        assert!(!container.is_being_set_up(), "its birth was not seen");
+        // Restarted: it had run programs before.
+        container.execs = 3;
+        container.execs_at_birth = Some(3);
+        assert!(container.is_being_set_up());
+        container.execs += 1;
+        assert!(!container.is_being_set_up());
+
+        let mut bare = account("/job");
+        bare.execs_at_birth = Some(0);
+        assert!(!bare.is_being_set_up(), "no runtime makes it");
     }
 }

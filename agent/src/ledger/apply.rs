@@ -196,7 +196,8 @@ impl Keeper {
         if below_owner || above_owner || same_pod {
             return;
         }
-        let Some(account) = self.tree.get_mut(owner) else {
+        // Until a container's program starts, its engine goes in and out to make its network.
+        let Some(account) = self.tree.get_mut(owner).filter(|a| !a.is_being_set_up()) else {
             return;
         };
         account.foreign_namespace_enters += 1;

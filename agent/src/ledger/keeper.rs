@@ -186,7 +186,10 @@ impl Keeper {
             };
             let here: HashSet<u64> = found.iter().map(|f| f.key.id).collect();
             for one in found {
-                self.add(one.key, &one.path, one.created);
+                let id = self.add(one.key, &one.path, one.created);
+                if let Some(account) = self.tree.get_mut(id) {
+                    account.execs_at_birth = None;
+                }
             }
             let gone: Vec<u64> = self
                 .tree
@@ -215,8 +218,10 @@ impl Keeper {
         if let Inserted::New(_) | Inserted::Revived(_) = inserted {
             let fold = self.tree.iter().filter(|(_, a)| !a.folded).count()
                 > self.parts.settings.borrow().max_workloads;
+            let execs_are_told = self.parts.kernel.is_attached("sched_process_exec");
             if let Some(account) = self.tree.get_mut(id) {
                 account.folded = fold && !account.is_host();
+                account.execs_at_birth = Some(account.execs).filter(|_| execs_are_told);
                 if let Some(kills) = self.past_oom_kills.remove(account.id.as_ref()) {
                     account.oom_kills = kills;
                 }
@@ -321,6 +326,11 @@ impl Keeper {
         }
         if lifecycle > self.lifecycle_lost {
             self.rescan();
+        }
+        if process > self.process_lost {
+            for (_, account) in self.tree.iter_mut() {
+                account.execs_at_birth = None;
+            }
         }
         (self.lifecycle_lost, self.process_lost) = (lifecycle, process);
     }

@@ -85,3 +85,27 @@ fn events(agent: &Agent, kind: &str, wanted: impl Fn(&Value) -> bool) -> Vec<Val
 fn text<'a>(event: &'a Value, field: &str) -> &'a str {
     event[field].as_str().unwrap()
 }
+
+#[test]
+fn an_engine_at_work_is_no_foreign_enter() {
+    let Some(docker) = docker("an_engine_at_work_is_no_foreign_enter") else {
+        return;
+    };
+    let _turn = blocking_turn();
+    let agent = agent_of(&docker);
+    for _ in 0..5 {
+        // Docker enters it to make its interface, and again to take it away.
+        let container = docker.container("bridge", &["--name", "brief"], &["/bin/sleep", "600"]);
+        agent.wait("brief", |samples| samples.of("brief", ENTERS));
+        drop(container);
+        agent.wait("its end", |samples| {
+            samples.ids("brief").is_empty().then_some(())
+        });
+    }
+    let foreign = events(&agent, "namespace_foreign_enter", |event| {
+        event["owner"]
+            .as_str()
+            .is_some_and(|owner| owner.starts_with("/docker/"))
+    });
+    assert!(foreign.is_empty(), "{foreign:#?}");
+}
