@@ -8,7 +8,7 @@ use plimsoll_abi::namespace::NET;
 use super::account::{Account, AccountId};
 use super::keeper::Keeper;
 use super::namespaces;
-use super::snapshot::TaskCounts;
+use super::snapshot::{Life, TaskCounts};
 use crate::cgroup::Reader;
 
 /// How often the mount table is searched for namespaces that a mount keeps alive.
@@ -156,6 +156,15 @@ impl Keeper {
         let Ok(reading) = reader.read(&mut self.scratch) else {
             return;
         };
+        // What was frozen before the agent came, no event tells.
+        if account.last_read.is_none()
+            && account.life == Life::Alive
+            && reader
+                .state(&mut self.scratch)
+                .is_ok_and(|state| state.frozen == Some(true))
+        {
+            account.life = Life::Frozen;
+        }
         let now = Instant::now();
         account.reading = reading;
         account.last_read = Some(now);
