@@ -116,7 +116,9 @@ impl Keeper {
     /// Reads the files of workloads that ran since they were last read, and of idle ones seldom.
     fn read_files(&mut self, now: Instant) {
         let idle_refresh = self.parts.settings.borrow().idle_refresh;
-        let tells_activity = self.parts.kernel.is_attached("sched_switch");
+        let kernel = &self.parts.kernel;
+        let tells_activity =
+            kernel.is_attached("sched_switch") && kernel.is_attached("task_iterator");
         self.cgroups_read = 0;
         let due: Vec<AccountId> = self
             .tree
@@ -125,7 +127,9 @@ impl Keeper {
             .filter(|(_, account)| {
                 let idle = tells_activity
                     && account.v2().is_some()
-                    && account.total_switches() == account.switches_at_read;
+                    && account.total_switches() == account.switches_at_read
+                    // A task that keeps its CPU is never switched to.
+                    && account.counting.running == 0;
                 let fresh = account.last_read.is_some_and(|at| now - at < idle_refresh);
                 !(idle && fresh)
             })
