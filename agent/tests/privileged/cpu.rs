@@ -104,3 +104,34 @@ fn stress_ng_in_both_has_the_kernels_cpu_time() {
         STRESS,
     );
 }
+
+/// A task that keeps its CPU is not idle, though nothing is switched to.
+#[test]
+fn a_task_without_a_switch_is_read() {
+    let test = "a_task_without_a_switch_is_read";
+    let hierarchies = &["cpuacct", V2];
+    if !installed(test, "chrt") {
+        return;
+    }
+    let Some(mut own) = OwnCgroup::make(test, hierarchies) else {
+        return;
+    };
+    let settings = Settings {
+        idle_refresh: "60s",
+        ..Settings::default()
+    };
+    let Some(agent) = Agent::start(test, &settings) else {
+        return;
+    };
+    // Real-time tasks are interrupted once a second; the tick is a tenth of that.
+    let how = [
+        "-f", "1", "timeout", "-s", "KILL", "2", BUSY[0], BUSY[1], BUSY[2],
+    ];
+    own.spawn("chrt", &how);
+    poll("CPU time", || {
+        (oracle_ns(&own, hierarchies) > 50_000_000).then_some(())
+    });
+    for _ in 0..6 {
+        look(&agent, &own, hierarchies);
+    }
+}

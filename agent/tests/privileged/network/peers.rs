@@ -62,8 +62,8 @@ for (1 .. $rounds) {
 pub(super) struct Ends {
     pub(super) client: OwnCgroup,
     pub(super) server: OwnCgroup,
-    client_namespace: String,
-    server_namespace: String,
+    /// A process in each one's network namespace.
+    holders: [u32; 2],
 }
 
 impl Ends {
@@ -91,9 +91,20 @@ impl Ends {
         Some(Self {
             client,
             server,
-            client_namespace: format!("--net=/proc/{first}/ns/net"),
-            server_namespace: format!("--net=/proc/{second}/ns/net"),
+            holders: [first, second],
         })
+    }
+
+    /// What the kernel itself sent in both namespaces: neighbour discovery and group membership
+    /// (IPv6 alone), which it sends in the name of who made the namespace.
+    pub(super) fn chatter(&self) -> u64 {
+        let of_kernel = |holder| {
+            let text = fs::read_to_string(format!("/proc/{holder}/net/snmp6")).unwrap();
+            let line = text.lines().find(|line| line.starts_with("Icmp6OutMsgs"));
+            let count = line.unwrap().split_whitespace().last().unwrap();
+            count.parse::<u64>().unwrap()
+        };
+        self.holders.into_iter().map(of_kernel).sum()
     }
 
     /// So many rounds of `length` bytes to the server and eight back.
@@ -106,12 +117,15 @@ impl Ends {
         let file = scratch.path().join("port");
         let (rounds, length) = (rounds.to_string(), length.to_string());
         let arguments = [protocol, address, file.to_str().unwrap(), &rounds, &length];
-        let inside = [self.server_namespace.as_str(), "perl", "-e", SERVER];
+        let [client, server] = self
+            .holders
+            .map(|holder| format!("--net=/proc/{holder}/ns/net"));
+        let inside = [server.as_str(), "perl", "-e", SERVER];
         let server = self
             .server
             .spawn("nsenter", &[&inside[..], &arguments[..]].concat());
         wait_for(&file);
-        let inside = [self.client_namespace.as_str(), "perl", "-e", CLIENT];
+        let inside = [client.as_str(), "perl", "-e", CLIENT];
         self.client
             .run("nsenter", &[&inside[..], &arguments[..]].concat());
         let status = server.wait().unwrap();

@@ -90,9 +90,10 @@ fn threads_that_end_together_are_one_exit() {
     let Some(agent) = Agent::start(test, &Settings::default()) else {
         return;
     };
-    for _ in 0..20 {
+    let mut pids = Vec::new();
+    for _ in 0..100 {
         let (pid, status) = run(|| {
-            let mut stacks = [[0_u8; 4_096]; 32];
+            let mut stacks = [[0_u8; 4_096]; 48];
             for stack in &mut stacks {
                 start(stack, wait_for_the_end);
             }
@@ -100,6 +101,17 @@ fn threads_that_end_together_are_one_exit() {
             unsafe { libc::_exit(6) }
         });
         assert!(matches!(status, WaitStatus::Exited(_, 6)), "{status:?}");
-        assert_eq!(exit(&agent, pid)["code"], 6);
+        pids.push(pid);
+    }
+    let last = pids.last().copied();
+    agent.event(&["event=exit"], |event| {
+        event["tgid"].as_u64() == last.map(u64::from)
+    });
+    agent.next_tick();
+    let exits = agent.events(&["event=exit"]);
+    for pid in pids {
+        let own: Vec<_> = exits.iter().filter(|event| event["tgid"] == pid).collect();
+        assert_eq!(own.len(), 1, "{own:?}");
+        assert_eq!(own[0]["code"], 6);
     }
 }

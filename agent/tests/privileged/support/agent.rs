@@ -24,6 +24,12 @@ pub(crate) struct Settings {
     pub(crate) idle_refresh: &'static str,
     pub(crate) retain_dead: &'static str,
     pub(crate) max_workloads: usize,
+    /// `None`: a free one.
+    pub(crate) port: Option<u16>,
+    /// `None`: one of its own.
+    pub(crate) socket: Option<PathBuf>,
+    /// A program, with arguments, that runs the agent.
+    pub(crate) through: &'static [&'static str],
 }
 
 impl Default for Settings {
@@ -33,6 +39,9 @@ impl Default for Settings {
             idle_refresh: "10s",
             retain_dead: "5m",
             max_workloads: 20_000,
+            port: None,
+            socket: None,
+            through: &[],
         }
     }
 }
@@ -58,13 +67,13 @@ impl Agent {
             return None;
         }
         let directory = tempfile::tempdir().expect("scratch directory");
-        let port = free_port();
+        let port = settings.port.unwrap_or_else(free_port);
         fs::write(
             directory.path().join("config.toml"),
             configuration(directory.path(), port, settings),
         )
         .expect("configuration");
-        let child = run(directory.path());
+        let child = run(directory.path(), settings.through);
         Some(Self {
             child,
             directory,
@@ -94,7 +103,7 @@ impl Agent {
         self.child.kill().expect("SIGKILL");
         self.child.wait().expect("the killed agent");
         assert!(self.socket().exists(), "a killed agent leaves its socket");
-        self.child = run(self.directory.path());
+        self.child = run(self.directory.path(), &[]);
         self.wait_ready();
     }
 
@@ -127,12 +136,10 @@ impl Agent {
         self.directory.path().join("plimsoll.sock")
     }
 
-    pub(crate) fn config(&self) -> PathBuf {
-        self.directory.path().join("config.toml")
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.port
+    /// Writes its configuration anew; SIGHUP makes it read that.
+    pub(crate) fn configure(&self, settings: &Settings, more: &str) {
+        let text = configuration(self.directory.path(), self.port, settings) + more;
+        fs::write(self.directory.path().join("config.toml"), text).expect("configuration");
     }
 
     /// One scrape. Dead workloads that it shows retire.
@@ -239,35 +246,46 @@ impl Drop for Agent {
     }
 }
 
-fn run(directory: &Path) -> Child {
+fn run(directory: &Path, through: &[&str]) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
         .open(directory.join("log"));
-    Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+    let binary = env!("CARGO_BIN_EXE_plimsoll");
+    let mut command = match through {
+        [] => Command::new(binary),
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(binary);
+            command
+        }
+    };
+    command
         .args(["agent", "--config"])
         .arg(directory.join("config.toml"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(log.expect("log"))
-        .spawn()
-        .expect("plimsoll")
+        .stderr(log.expect("log"));
+    command.spawn().expect("plimsoll")
 }
 
-pub(crate) fn free_port() -> u16 {
+fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     listener.local_addr().expect("a port").port()
 }
 
 /// The file of an agent in `directory`.
-pub(crate) fn configuration(directory: &Path, port: u16, settings: &Settings) -> String {
+fn configuration(directory: &Path, port: u16, settings: &Settings) -> String {
     let Settings {
         tick,
         idle_refresh,
         retain_dead,
         max_workloads,
+        socket,
+        ..
     } = settings;
-    let socket = directory.join("plimsoll.sock");
+    let own = directory.join("plimsoll.sock");
+    let socket = socket.as_ref().unwrap_or(&own);
     format!(
         "[agent]\nsocket = {socket:?}\ntick = \"{tick}\"\nidle_refresh = \"{idle_refresh}\"\n\
          event_history = 200000\n\
