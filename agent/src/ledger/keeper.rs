@@ -186,6 +186,10 @@ impl Keeper {
             };
             let here: HashSet<u64> = found.iter().map(|f| f.key.id).collect();
             for one in found {
+                // The cgroup, or one above it, was renamed.
+                if self.tree.path(one.key).is_some_and(|path| path != one.path) {
+                    self.removed(one.key, SystemTime::now());
+                }
                 let id = self.add(one.key, &one.path, one.created);
                 if let Some(account) = self.tree.get_mut(id) {
                     account.execs_at_birth = None;

@@ -205,11 +205,14 @@ fn workload(account: &Account, measured: bool, switches_known: bool) -> Workload
     }
 }
 
-/// The files' reading, with the probe's I/O where the files do not count.
+/// The files' reading, with the probe's I/O where the files do not count. A cgroup that was gone
+/// before its files were read still has what the probe counted.
 fn reading(account: &Account) -> Reading {
     let mut reading = account.reading.clone();
-    if reading.io.is_some() && account.counted_io.is_some() {
-        reading.io.clone_from(&account.counted_io);
+    if let Some(counted) = &account.counted_io
+        && (reading.io.is_some() || !counted.is_empty())
+    {
+        reading.io = Some(counted.clone());
     }
     reading
 }

@@ -8,7 +8,7 @@ use plimsoll_abi::namespace::NET;
 use super::account::{Account, AccountId};
 use super::keeper::Keeper;
 use super::namespaces;
-use super::snapshot::TaskCounts;
+use super::snapshot::{Life, TaskCounts};
 use crate::cgroup::Reader;
 
 /// How often the mount table is searched for namespaces that a mount keeps alive.
@@ -119,7 +119,9 @@ impl Keeper {
     /// Reads the files of workloads that ran since they were last read, and of idle ones seldom.
     fn read_files(&mut self, now: Instant) {
         let idle_refresh = self.parts.settings.borrow().idle_refresh;
-        let tells_activity = self.parts.kernel.is_attached("sched_switch");
+        let kernel = &self.parts.kernel;
+        let tells_activity =
+            kernel.is_attached("sched_switch") && kernel.is_attached("task_iterator");
         self.cgroups_read = 0;
         let due: Vec<AccountId> = self
             .tree
@@ -156,6 +158,15 @@ impl Keeper {
         let Ok(reading) = reader.read(&mut self.scratch) else {
             return;
         };
+        // What was frozen before the agent came, no event tells.
+        if account.last_read.is_none()
+            && account.life == Life::Alive
+            && reader
+                .state(&mut self.scratch)
+                .is_ok_and(|state| state.frozen == Some(true))
+        {
+            account.life = Life::Frozen;
+        }
         let now = Instant::now();
         account.reading = reading;
         account.last_read = Some(now);
