@@ -87,6 +87,16 @@ impl NamespaceCall {
 }
 
 impl KernelEvent {
+    /// When it happened.
+    #[must_use]
+    pub fn at(&self) -> Duration {
+        match self {
+            Self::Cgroup(event) => event.at,
+            Self::Namespace(event) => event.at,
+            Self::Exec { at, .. } | Self::Exit { at, .. } | Self::OomKill { at, .. } => *at,
+        }
+    }
+
     /// Decodes one record; `None` if it is too short or of no known kind.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {

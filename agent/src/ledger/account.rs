@@ -16,6 +16,9 @@ use crate::identity::Identity;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct AccountId(pub(super) u64);
 
+/// An engine moves a process through one hierarchy after the other: one look may come too early.
+pub(super) const PLACEMENTS: u8 = 3;
+
 /// One cgroup of the workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Member {
@@ -45,11 +48,13 @@ pub(super) struct Account {
     pub(super) life: Life,
     /// Whether the engines were asked who it is.
     pub(super) asked: bool,
-    /// Whether a process of it was asked where else it is.
-    pub(super) placed: bool,
+    /// How many more ticks a process of it is asked where else it is.
+    pub(super) placements_left: u8,
     pub(super) reader: Option<Reader>,
     pub(super) reading: Reading,
     pub(super) last_read: Option<Instant>,
+    /// CPU time and instant of the tick before, for `cpu_cores`.
+    pub(super) measured: Option<(u64, Instant)>,
     pub(super) cpu_cores: f64,
     pub(super) network: NetworkAccount,
     pub(super) switches: Rollup<(), u64>,
@@ -60,6 +65,9 @@ pub(super) struct Account {
     pub(super) tasks: TaskStates,
     /// Counted in the pass under way.
     pub(super) counting: TaskCounts,
+    /// Tasks of those that the v1 freezer holds.
+    pub(super) held: u64,
+    pub(super) frozen_by_v1: bool,
     pub(super) oom_kills: u64,
     pub(super) execs: u64,
     pub(super) exits: u64,
@@ -84,10 +92,11 @@ impl Account {
             created,
             life: Life::Alive,
             asked: false,
-            placed: false,
+            placements_left: PLACEMENTS,
             reader: None,
             reading: Reading::default(),
             last_read: None,
+            measured: None,
             cpu_cores: 0.0,
             network: NetworkAccount::default(),
             switches: Rollup::default(),
@@ -96,6 +105,8 @@ impl Account {
             counted_io: None,
             tasks: TaskStates::default(),
             counting: TaskCounts::default(),
+            held: 0,
+            frozen_by_v1: false,
             oom_kills: 0,
             execs: 0,
             exits: 0,
@@ -148,6 +159,15 @@ impl Account {
     pub(super) fn sums(&self) -> Sums {
         let traffic = self.network.traffic.sum().clone();
         (self.switches.sum().clone(), traffic, self.io.sum().clone())
+    }
+
+    /// The v1 freezer has no event: it is seen by the state of the tasks. Changes nothing of what a
+    /// v2 event told.
+    pub(super) fn set_frozen_by_v1(&mut self, frozen: bool) {
+        if self.is_dead() || frozen == std::mem::replace(&mut self.frozen_by_v1, frozen) {
+            return;
+        }
+        self.life = if frozen { Life::Frozen } else { Life::Alive };
     }
 
     pub(super) fn is_dead(&self) -> bool {

@@ -125,7 +125,7 @@ impl Keeper {
             return;
         };
         let everywhere = account.members.len() == self.parts.layout.hierarchies().len();
-        if account.placed || everywhere || account.is_host() {
+        if account.placements_left == 0 || everywhere || account.is_host() {
             return;
         }
         // The process may be gone, or on its way through several cgroups: the next one tells.
@@ -149,8 +149,7 @@ impl Keeper {
             });
             match event.call {
                 NamespaceCall::Clone | NamespaceCall::Unshare => {
-                    self.namespaces
-                        .created(slot, after, actor.filter(|id| !self.is_host(*id)));
+                    self.namespaces.created(slot);
                 }
                 NamespaceCall::Setns => {
                     self.namespaces.entered(slot);
@@ -187,7 +186,14 @@ impl Keeper {
         let above_owner = actor
             .filter(|id| !self.is_host(*id))
             .is_some_and(|id| self.tree.lineage(owner).contains(&id));
-        if below_owner || above_owner {
+        let pod = |id: AccountId| {
+            self.tree
+                .get(id)
+                .and_then(|a| a.identity.pod_uid.as_deref())
+        };
+        // Containers of a pod share namespaces; that is what a pod is.
+        let same_pod = pod(owner).is_some() && actor.and_then(pod) == pod(owner);
+        if below_owner || above_owner || same_pod {
             return;
         }
         let Some(account) = self.tree.get_mut(owner) else {

@@ -20,7 +20,7 @@ use super::snapshot::{Histogram, Snapshot};
 use super::tree::{Inserted, Tree};
 use crate::cgroup::{CgroupKey, Controller, HierarchyId, Layout, Scratch, scan};
 use crate::identity::{Attribution, Update};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, KernelEvent};
 
 /// Longest the thread sleeps, so that a request to stop is seen.
 const STOP_CHECK: Duration = Duration::from_millis(200);
@@ -151,7 +151,7 @@ impl Keeper {
         }
     }
 
-    /// Takes what the rings have. Life-cycle records first: a process's workload is then known.
+    /// Takes what the rings have, in the order in which it happened.
     pub(super) fn drain(&mut self) {
         let mut events = Vec::new();
         self.parts
@@ -164,6 +164,7 @@ impl Keeper {
             .rings
             .process
             .drain(|event| events.push(event));
+        events.sort_by_key(KernelEvent::at);
         let boot = boot_time();
         for event in events {
             self.apply(boot, event);

@@ -1,6 +1,7 @@
 //! Namespaces: how many of each kind are alive, and whose they are.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use plimsoll_abi::namespace::{KINDS, NAMES};
 
@@ -16,7 +17,8 @@ pub(super) struct Namespaces {
     alive: [BTreeSet<u32>; KINDS],
     counting: [BTreeSet<u32>; KINDS],
     mounted: Vec<(usize, u32)>,
-    /// Workload whose tasks were first seen in it.
+    /// Whose tasks are in it, and how many, in the pass under way.
+    tasks: HashMap<u32, BTreeMap<AccountId, u32>>,
     owners: HashMap<u32, AccountId>,
     created: [u64; KINDS],
     entered: [u64; KINDS],
@@ -33,6 +35,7 @@ impl Namespaces {
     /// Starts a pass over all tasks.
     pub(super) fn start_pass(&mut self) {
         self.counting = Default::default();
+        self.tasks.clear();
     }
 
     /// One task of the pass. `owner` is `None` for tasks of no workload of their own.
@@ -45,7 +48,12 @@ impl Namespaces {
             if let Some(owner) = owner
                 && *inode != self.host[slot]
             {
-                self.owners.entry(*inode).or_insert(owner);
+                *self
+                    .tasks
+                    .entry(*inode)
+                    .or_default()
+                    .entry(owner)
+                    .or_default() += 1;
             }
         }
     }
@@ -56,9 +64,22 @@ impl Namespaces {
         for (slot, inode) in &self.mounted {
             self.alive[*slot].insert(*inode);
         }
-        let alive = &self.alive;
-        self.owners
-            .retain(|inode, _| alive.iter().any(|kind| kind.contains(inode)));
+        // Whoever had it keeps it while a task of his is in it: a visitor with more tasks is no owner.
+        // A runtime that made it and left for the container's own cgroup loses it here.
+        self.owners = self
+            .tasks
+            .iter()
+            .filter_map(|(inode, tasks)| {
+                let before = self
+                    .owners
+                    .get(inode)
+                    .filter(|owner| tasks.contains_key(owner));
+                let most = tasks
+                    .iter()
+                    .max_by_key(|(id, count)| (**count, Reverse(**id)));
+                Some((*inode, before.copied().or(most.map(|(id, _)| *id))?))
+            })
+            .collect();
     }
 
     /// Namespaces that a mount keeps alive.
@@ -66,11 +87,8 @@ impl Namespaces {
         self.mounted = mounted;
     }
 
-    pub(super) fn created(&mut self, slot: usize, inode: u32, owner: Option<AccountId>) {
+    pub(super) fn created(&mut self, slot: usize) {
         self.created[slot] += 1;
-        if let Some(owner) = owner {
-            self.owners.insert(inode, owner);
-        }
     }
 
     pub(super) fn entered(&mut self, slot: usize) {
@@ -157,6 +175,25 @@ mod tests {
         namespaces.end_pass();
         assert_eq!(namespaces.snapshot()[NET].alive, 2, "a mount keeps 3 alive");
         assert_eq!(namespaces.owner(NET, 2), None);
+    }
+
+    #[test]
+    fn a_visitor_does_not_become_the_owner() {
+        let mut namespaces = Namespaces::new(in_net(1));
+        let (runtime, container, visitor) = (AccountId(1), AccountId(2), AccountId(3));
+        for (tasks, owner) in [
+            (vec![runtime], runtime),
+            (vec![container], container),
+            (vec![container, visitor, visitor], container),
+            (vec![visitor], visitor),
+        ] {
+            namespaces.start_pass();
+            for task in tasks {
+                namespaces.count(&in_net(2), Some(task));
+            }
+            namespaces.end_pass();
+            assert_eq!(namespaces.owner(NET, 2), Some(owner));
+        }
     }
 
     #[test]

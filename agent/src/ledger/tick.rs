@@ -19,6 +19,8 @@ const LOAD_SECONDS: f64 = 10.0;
 /// Task states (include/linux/sched.h, v6.12).
 const UNINTERRUPTIBLE: u32 = 0x2;
 const STOPPED_OR_TRACED: u32 = 0x4 | 0x8;
+/// Held by the v1 freezer (6.1 and newer; v2 tells by an event and holds tasks otherwise).
+const FROZEN: u32 = 0x8000;
 /// With [`UNINTERRUPTIBLE`]: an idle kernel thread.
 const NO_LOAD: u32 = 0x400;
 
@@ -66,6 +68,7 @@ impl Keeper {
         self.namespaces.start_pass();
         for (_, account) in self.tree.iter_mut() {
             account.counting = TaskCounts::default();
+            account.held = 0;
             account.network.process = None;
         }
         let host = self.tree.host();
@@ -77,6 +80,7 @@ impl Keeper {
                 continue;
             };
             count(&mut account.counting, sample);
+            account.held += u64::from(sample.state & FROZEN != 0);
             if account.network.process.is_none() && sample.namespaces[NET] != 0 {
                 account.network.process = Some(sample.tgid);
                 account.network.namespace = Some(sample.namespaces[NET]);
@@ -95,10 +99,16 @@ impl Keeper {
             let Some(account) = self.tree.get_mut(id) else {
                 continue;
             };
+            if asked.is_some() {
+                account.placements_left = account.placements_left.saturating_sub(1);
+            }
             let counts = account.counting;
+            let (held, all) = (account.held, counts.threads);
+            account.set_frozen_by_v1(all > 0 && held == all);
             smooth_load(account, counts, elapsed);
             if let Some(parent) = parent.and_then(|id| self.tree.get_mut(id)) {
                 add_counts(&mut parent.counting, &counts);
+                parent.held += held;
             }
         }
     }
@@ -124,11 +134,9 @@ impl Keeper {
         for id in due {
             self.read_now(Some(id));
         }
-        let stale = self
-            .tree
-            .iter_mut()
-            .filter(|(_, a)| a.last_read.is_none_or(|at| at < now));
-        stale.for_each(|(_, account)| account.cpu_cores = 0.0);
+        for (_, account) in self.tree.iter_mut() {
+            measure(account, now);
+        }
     }
 
     /// Reads one workload's files.
@@ -149,17 +157,24 @@ impl Keeper {
             return;
         };
         let now = Instant::now();
-        if let (Some(before), Some(after), Some(at)) =
-            (account.reading.cpu, reading.cpu, account.last_read)
-        {
-            let used = after.usage_ns.saturating_sub(before.usage_ns) as f64;
-            account.cpu_cores = used / (now - at).as_nanos().max(1) as f64;
-        }
         account.reading = reading;
         account.last_read = Some(now);
         account.switches_at_read = account.total_switches();
         self.cgroups_read += 1;
     }
+}
+
+/// CPU since the tick before, in cores.
+fn measure(account: &mut Account, now: Instant) {
+    let Some(usage) = account.reading.cpu.map(|cpu| cpu.usage_ns) else {
+        return;
+    };
+    account.cpu_cores = match account.measured.replace((usage, now)) {
+        Some((before, at)) if now > at && !account.is_dead() => {
+            usage.saturating_sub(before) as f64 / (now - at).as_nanos() as f64
+        }
+        Some(_) | None => 0.0,
+    };
 }
 
 fn count(counts: &mut TaskCounts, sample: &TaskSample) {
