@@ -14,7 +14,7 @@ use super::snapshot::{
 };
 use crate::cgroup::{Reading, kept_files};
 use crate::identity::{Identity, Presence};
-use crate::kernel::{Health, Maps, ProbeReport};
+use crate::kernel::{Health, ProbeReport};
 
 /// Counts kept of workloads that are gone, in case they come back.
 const PAST_OOM_KILLS: usize = 10_000;
@@ -106,12 +106,7 @@ impl Keeper {
             .collect();
         let mut events = Vec::new();
         let mut maps = Vec::new();
-        let used = [
-            kernel.maps.network().count(),
-            kernel.maps.io().count(),
-            kernel.maps.activity().count(),
-        ];
-        for ((map, capacity), used) in Maps::capacities().into_iter().zip(used) {
+        for (map, used, capacity) in kernel.maps.fill() {
             let (used, capacity) = (used as u64, u64::from(capacity));
             maps.push(MapFill {
                 map: map.to_owned(),

@@ -90,6 +90,7 @@ impl Keeper {
             }
         }
         self.namespaces.end_pass();
+        let decay = (-elapsed.as_secs_f64() / LOAD_SECONDS).exp();
         for id in self.tree.deepest_first() {
             let asked = self
                 .tree
@@ -108,7 +109,7 @@ impl Keeper {
             let counts = account.counting;
             let (held, all) = (account.held, counts.threads);
             account.set_frozen_by_v1(all > 0 && held == all);
-            smooth_load(account, counts, elapsed);
+            smooth_load(account, counts, decay);
             if let Some(parent) = parent.and_then(|id| self.tree.get_mut(id)) {
                 add_counts(&mut parent.counting, &counts);
                 parent.held += held;
@@ -221,8 +222,7 @@ fn add_counts(sum: &mut TaskCounts, more: &TaskCounts) {
     sum.uninterruptible += more.uninterruptible;
 }
 
-fn smooth_load(account: &mut Account, counts: TaskCounts, elapsed: Duration) {
-    let decay = (-elapsed.as_secs_f64() / LOAD_SECONDS).exp();
+fn smooth_load(account: &mut Account, counts: TaskCounts, decay: f64) {
     let smooth = |before: Option<f64>, now: u64| {
         Some(before.unwrap_or(0.0) * decay + now as f64 * (1.0 - decay))
     };

@@ -31,3 +31,16 @@ pub(crate) fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
+
+/// Agents that run already: their probes are in every number.
+pub(crate) fn other_agents() -> usize {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| fs::read_to_string(process.path().join("cmdline")).ok())
+        .filter(|line| {
+            let mut words = line.split('\0');
+            let program = words.next().unwrap_or_default();
+            program.ends_with("/plimsoll") && words.any(|word| word == "agent")
+        })
+        .count()
+}

@@ -149,6 +149,12 @@ fn head(report: &mut Report) {
         "- Load averages at the start: {}",
         machine::load_average()
     ));
+    let others = machine::other_agents();
+    if others > 0 {
+        report.line(&format!(
+            "- **{others} other agents run: their probes are in these numbers**"
+        ));
+    }
     if let Some(commit) = commit() {
         report.line(&format!("- Commit: {commit}"));
     }

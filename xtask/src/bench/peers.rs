@@ -101,9 +101,11 @@ pub(crate) fn measure(
     }
     if let Some(program) = &found.netdata {
         println!("bench: peers: netdata");
-        let peer = netdata(program)?;
+        let peer = netdata(program, cgroups)?;
         interrupt::sleep(NETDATA_SETTLE)?;
         let scrape = || http::get(peer.address, "/api/v1/allmetrics?format=prometheus");
+        let seen = scrape()?.body.matches("plimsoll-bench-").count();
+        println!("bench: peers: netdata exports {seen} samples of the bench's cgroups");
         table.row(row("netdata", plan, &peer.process, scrape)?);
     }
     drop(sleepers);
@@ -176,8 +178,10 @@ fn node_exporter(program: &Path) -> Result<Peer> {
     Ok(peer)
 }
 
-/// With its defaults, except: own folders, loopback only, no telemetry, all cgroups.
-fn netdata(program: &Path) -> Result<Peer> {
+/// With its defaults, except: own folders, loopback only, no telemetry; all cgroups, by v1's files
+/// where there are any (v2's have no controller on such a host), without the scripts that ask
+/// engines for each cgroup's name and interfaces.
+fn netdata(program: &Path, cgroups: &Cgroups) -> Result<Peer> {
     let address = http::free_address()?;
     let folder = folder("netdata")?;
     for part in ["etc", "cache", "lib", "log"] {
@@ -190,8 +194,14 @@ fn netdata(program: &Path) -> Result<Peer> {
          [web]\nbind to = 127.0.0.1\ndefault port = {}\n\
          [registry]\nenabled = no\n[cloud]\nenabled = no\n[statsd]\nenabled = no\n\
          [plugin:cgroups]\nmax cgroups to allow = 5000\nenable by default cgroups matching = *\n\
-         search for cgroups in subpaths matching = *\nenable new cgroups detected at run time = yes\n",
-        address.port()
+         search for cgroups in subpaths matching = *\nuse unified cgroups = {}\n\
+         run script to rename cgroups matching = !*\nscript to get cgroup network interfaces = /bin/true\n",
+        address.port(),
+        if cgroups.v1("memory").is_some() {
+            "no"
+        } else {
+            "auto"
+        }
     );
     let config_file = folder.join("etc/netdata.conf");
     fs::write(&config_file, config).context("cannot write netdata's configuration")?;
