@@ -1,13 +1,12 @@
 //! The binary: parse, dispatch, exit status.
 
 use std::io::{self, ErrorKind, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use plimsoll::api::BindError;
 use plimsoll::cli::{Cli, Daemon, Exit, Failure};
-use plimsoll::config::Config;
+use plimsoll::config::{Config, Source};
 use plimsoll::kernel::{LayoutError, LoadError};
 use plimsoll::{app, metrics};
 
@@ -28,8 +27,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(config: Config, path: Option<PathBuf>) -> Result<(), Failure> {
-    app::run(config, path).map_err(|error| Failure::new(exit_status(&error), error))
+fn start(config: Config, source: Source) -> Result<(), Failure> {
+    app::run(config, source).map_err(|error| Failure::new(exit_status(&error), error))
 }
 
 fn exit_status(error: &app::Error) -> Exit {

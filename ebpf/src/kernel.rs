@@ -28,6 +28,20 @@ pub(crate) fn load<T: Copy>(base: Pointer, offset: &Offset) -> T {
     unsafe { base.add(offset.load() as usize).cast::<T>().read_volatile() }
 }
 
+/// Reads the member at `inner` of the struct that is a member at `outer` of a BTF-typed pointer.
+#[inline(always)]
+pub(crate) fn load_within<T: Copy>(base: Pointer, outer: &Offset, inner: &Offset) -> T {
+    let offset = (outer.load() + inner.load()) as usize;
+    // SAFETY: as in `load`.
+    unsafe { base.add(offset).cast::<T>().read_volatile() }
+}
+
+/// The id of a cgroup, read directly; 0 when the pointer is not one.
+#[inline(always)]
+pub(crate) fn cgroup_id_direct(cgroup: Pointer) -> u64 {
+    load(follow(cgroup, &at::CGROUP_KN), &at::KERNFS_NODE_ID)
+}
+
 /// Reads the member at `offset` behind any kernel address; `None` where the page is not there.
 #[inline(always)]
 pub(crate) fn peek<T>(base: Pointer, offset: u32) -> Option<T> {
@@ -46,9 +60,7 @@ pub(crate) fn cgroup_id(cgroup: Pointer) -> Option<u64> {
 #[inline(always)]
 pub(crate) fn task_cgroup_id_direct(task: Pointer) -> u64 {
     let set = follow(task, &at::TASK_CGROUPS);
-    let cgroup = follow(set, &at::CSS_SET_DFL_CGRP);
-    let node = follow(cgroup, &at::CGROUP_KN);
-    load(node, &at::KERNFS_NODE_ID)
+    cgroup_id_direct(follow(set, &at::CSS_SET_DFL_CGRP))
 }
 
 /// The task's cgroup v2 id; 0 when it cannot be read.

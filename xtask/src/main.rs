@@ -2,6 +2,7 @@
 //!
 //! One module per verb; each says what it does as it does it, and fails with what mends it.
 
+mod bench;
 mod build_ebpf;
 mod check;
 mod command;
@@ -39,6 +40,11 @@ enum Verb {
     Test(test::Args),
     /// Run the tests of the whole agent on other kernels, in virtual machines
     VmTest(vm_test::Args),
+    /// Measure probes, agent and peers; takes some minutes, as root
+    Bench(bench::Args),
+    /// A load that `bench` starts
+    #[command(hide = true)]
+    BenchLoad(bench::LoadArgs),
     /// Generate the reference pages under docs/
     Docs(docs::Args),
 }
@@ -55,6 +61,8 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::run(&args),
         // Its exit status tells failed tests from a run that could not be made.
         Verb::VmTest(args) => return vm_test::run(&args),
+        Verb::Bench(args) => bench::run(&args),
+        Verb::BenchLoad(args) => bench::run_load(&args),
         Verb::Docs(args) => docs::run(&args),
     };
     match outcome {

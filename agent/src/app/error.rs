@@ -18,7 +18,9 @@ pub enum Error {
     Layout(#[source] LayoutError),
     #[error(transparent)]
     Socket(BindError),
-    #[error("cannot listen on {address} (metrics.listen)")]
+    #[error(
+        "cannot listen on {address}; `metrics.listen` in the configuration sets another address"
+    )]
     Listen {
         address: SocketAddr,
         source: io::Error,

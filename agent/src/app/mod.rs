@@ -5,7 +5,6 @@ mod logging;
 mod preflight;
 mod reload;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,7 +18,7 @@ pub use self::error::Error;
 use self::reload::Live;
 use crate::api::{self, ApiState};
 use crate::cgroup::{Controller, Hierarchy, Layout};
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::identity::Attribution;
 use crate::kernel::{Health, Kernel, LoadOptions};
 use crate::ledger::{EventLog, Keeper, Parts, Snapshot};
@@ -28,11 +27,11 @@ use crate::metrics;
 /// Longest the agent takes to end what is under way when it is told to stop.
 const LAST_WORK: Duration = Duration::from_millis(800);
 
-/// Runs the agent until SIGTERM or SIGINT. `path` is read again on SIGHUP.
+/// Runs the agent until SIGTERM or SIGINT. `source` is read again on SIGHUP.
 ///
 /// # Errors
 /// Something without which there is nothing to do: see [`Error`].
-pub fn run(config: Config, path: Option<PathBuf>) -> Result<(), Error> {
+pub fn run(config: Config, source: Source) -> Result<(), Error> {
     logging::start(&config.log);
     preflight::check()?;
     preflight::raise_file_limit();
@@ -42,13 +41,13 @@ pub fn run(config: Config, path: Option<PathBuf>) -> Result<(), Error> {
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
-    let result = runtime.block_on(serve(config, path));
+    let result = runtime.block_on(serve(config, source));
     // A blocking read that hangs must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(100));
     result
 }
 
-async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Error> {
+async fn serve(config: Config, source: Source) -> Result<(), Error> {
     let mut signals = Signals::new().map_err(Error::Runtime)?;
     let layout = Layout::detect().map_err(Error::Layout)?;
     if let Some(degradation) = layout.degradation() {
@@ -114,7 +113,7 @@ async fn serve(config: Config, path: Option<PathBuf>) -> Result<(), Error> {
         "plimsoll agent is up"
     );
 
-    let mut reloader = reload::Reloader::new(config, path, live);
+    let mut reloader = reload::Reloader::new(config, source, live);
     let outcome = loop {
         tokio::select! {
             _ = signals.terminate.recv() => break Ok(()),
@@ -161,7 +160,7 @@ fn load(config: &Config, layout: &Layout) -> Result<Kernel, Error> {
         let (probe, hook) = (report.probe.program, report.probe.hook_name());
         match report.health {
             Health::Attached => attached += 1,
-            Health::Disabled => tracing::info!(probe, "probe is switched off"),
+            Health::Disabled => tracing::info!(probe, "probe is switched off or not needed here"),
             Health::Degraded(reason) => tracing::warn!(probe, hook, reason, "probe is degraded"),
             Health::Unsupported(reason) => {
                 tracing::warn!(probe, hook, reason, "probe is not supported by this kernel");

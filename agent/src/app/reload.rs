@@ -1,13 +1,11 @@
 //! SIGHUP: the file is read again; what can change does, what cannot is named.
 
-use std::path::PathBuf;
-
 use tokio::sync::watch;
 use tokio::task::JoinError;
 
 use super::error::Error;
 use super::logging;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Source};
 use crate::ledger::Settings;
 use crate::metrics::Options;
 
@@ -29,18 +27,22 @@ impl Live {
 /// Keeps the configuration in force.
 pub(super) struct Reloader {
     config: Config,
-    path: Option<PathBuf>,
+    source: Source,
     live: Live,
 }
 
 impl Reloader {
-    pub(super) fn new(config: Config, path: Option<PathBuf>, live: Live) -> Self {
-        Self { config, path, live }
+    pub(super) fn new(config: Config, source: Source, live: Live) -> Self {
+        Self {
+            config,
+            source,
+            live,
+        }
     }
 
     /// Reads the file again. A bad one changes nothing.
     pub(super) fn reload(&mut self) {
-        let new = match config::load(self.path.as_deref()) {
+        let new = match self.source.load() {
             Ok(new) => new,
             Err(errors) => {
                 tracing::error!(%errors, "configuration not reloaded; the old one stays in force");

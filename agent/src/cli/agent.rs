@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::output::Output;
-use crate::config::{self, Config};
+use crate::config::{Config, Source};
 
 /// Run the agent in the foreground
 ///
@@ -26,15 +26,16 @@ pub(super) fn run(
     args: AgentArgs,
     socket: Option<PathBuf>,
     out: &mut Output,
-    start: fn(Config, Option<PathBuf>) -> Result<(), Failure>,
+    start: fn(Config, Source) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut config = config::load(args.config.as_deref())?;
+    let source = Source {
+        path: args.config,
+        socket,
+    };
+    let config = source.load()?;
     if args.check_config {
         out.text("ok\n")?;
         return Ok(out.flush()?);
     }
-    if let Some(socket) = socket {
-        config.agent.socket = socket;
-    }
-    start(config, args.config)
+    start(config, source)
 }

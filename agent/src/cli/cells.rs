@@ -4,37 +4,7 @@ use std::time::SystemTime;
 
 use super::table::{Cell, Style};
 use super::units;
-use crate::api::{Kind, Life, Runtime, Workload};
-
-/// The engine in its own spelling.
-pub(super) fn runtime(runtime: Runtime) -> &'static str {
-    match runtime {
-        Runtime::Docker => "docker",
-        Runtime::Containerd => "containerd",
-        Runtime::Podman => "podman",
-        Runtime::CriO => "cri-o",
-        Runtime::Kubernetes => "kubernetes",
-        Runtime::Systemd => "systemd",
-        Runtime::Lxc => "lxc",
-        Runtime::Nspawn => "nspawn",
-        Runtime::Libvirt => "libvirt",
-        Runtime::Cgroup => "cgroup",
-    }
-}
-
-/// The kind as in filters.
-pub(super) fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Host => "host",
-        Kind::Container => "container",
-        Kind::Sandbox => "sandbox",
-        Kind::Pod => "pod",
-        Kind::Unit => "unit",
-        Kind::Slice => "slice",
-        Kind::Machine => "machine",
-        Kind::Cgroup => "cgroup",
-    }
-}
+use crate::api::{Life, Workload};
 
 /// `Up 3h12m`, `Up 3h12m (frozen)`, `Dead 5m`; OOM kills in red.
 pub(super) fn status(workload: &Workload, now: SystemTime) -> Cell {
@@ -82,6 +52,12 @@ pub(super) fn block_bytes(workload: &Workload) -> Option<(u64, u64)> {
     Some(devices.fold((0, 0), |(read, write), device| {
         (read + device.read_bytes, write + device.write_bytes)
     }))
+}
+
+/// CPU in percent of one, as of the last tick. `None`: not measured here.
+pub(super) fn cpu_percent(workload: &Workload) -> Option<f64> {
+    let measured = workload.reading.cpu.is_some();
+    measured.then_some(workload.cpu_cores * 100.0)
 }
 
 /// Memory in use without what the kernel can take back at once, as `docker stats` has it.

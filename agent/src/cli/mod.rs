@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::api::Client;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Source};
 
 pub use failure::{Exit, Failure};
 use output::Output;
@@ -86,8 +86,7 @@ enum Verb {
 }
 
 impl Cli {
-    /// Does what was asked. `start` runs the daemon until it ends: it gets the configuration and
-    /// the path it was read from, `None` for the default path.
+    /// Does what was asked.
     ///
     /// # Errors
     /// What to print, and the exit status. A closed pipe on standard output is no error.
@@ -126,8 +125,8 @@ impl Cli {
 /// What the command line starts and shows but may not import.
 #[derive(Clone, Copy, Debug)]
 pub struct Daemon {
-    /// Runs the agent with a configuration and the path it came from.
-    pub start: fn(Config, Option<PathBuf>) -> Result<(), Failure>,
+    /// Runs the agent until it ends, with a configuration and where that came from.
+    pub start: fn(Config, Source) -> Result<(), Failure>,
     /// The page `docs/metrics.md`.
     pub metrics_reference: fn() -> String,
 }

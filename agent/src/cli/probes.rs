@@ -12,9 +12,12 @@ use crate::api::{Client, EngineState, LossCounter, ProbeReading, ProbeState};
 /// Show the health of the agent's eyes: probes, engines it asks for names, lost records
 ///
 /// States: attached; degraded (less than all of its data); unsupported (this kernel cannot have it);
-/// failed; disabled (in the configuration). RUNS and NS/RUN need `probes.run_time_stats`.
+/// failed; disabled (switched off in the configuration, or not needed here: where the io controller is
+/// on cgroup v2, the kernel counts I/O itself). RUNS and NS/RUN need `probes.run_time_stats`.
 #[derive(Debug, Args)]
 pub(super) struct ProbesArgs {}
+
+const NOT_WANTED: &str = "switched off, or not needed on this host";
 
 pub(super) async fn run(
     _args: ProbesArgs,
@@ -71,7 +74,7 @@ fn state(state: &ProbeState) -> (&'static str, Style, &str) {
         ProbeState::Degraded(reason) => ("degraded", Style::Warning, reason),
         ProbeState::Unsupported(reason) => ("unsupported", Style::Warning, reason),
         ProbeState::Failed(reason) => ("failed", Style::Bad, reason),
-        ProbeState::Disabled => ("disabled", Style::Dim, "switched off in the configuration"),
+        ProbeState::Disabled => ("disabled", Style::Dim, NOT_WANTED),
     }
 }
 

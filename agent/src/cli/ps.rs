@@ -37,12 +37,16 @@ Filters:
   name=NAME  image=IMAGE  label=NAME[=VALUE]  pod=POD  namespace=NAMESPACE
 The same key several times: any of them. Different keys: all of them.";
 
+pub(super) const NOTHING_HERE: &str =
+    "no container, pod, machine or unit is alive; `plimsoll ps --all` lists bare cgroups too";
+
 pub(super) async fn run(
     args: PsArgs,
     client: &Client,
     format: Format,
     out: &mut Output,
 ) -> Result<(), Failure> {
+    let filtered = !args.filter.is_empty();
     let query = WorkloadQuery {
         all: args.all,
         filter: args.filter.into_iter().collect(),
@@ -53,6 +57,9 @@ pub(super) async fn run(
         Format::Json => out.json_pretty(&list)?,
         Format::Table => {
             out.table(&table(&list, args.all))?;
+            if list.workloads.is_empty() && !args.all && !filtered {
+                super::note(NOTHING_HERE);
+            }
             warn_of_folded(&list);
         }
     }
@@ -99,10 +106,10 @@ fn table(list: &WorkloadList, all: bool) -> Table {
         let memory = cells::memory_bytes(workload).map(units::memory);
         table.row(vec![
             Cell::styled(display_name(identity), name_style),
-            cells::runtime(identity.runtime).into(),
-            cells::kind(identity.kind).into(),
+            identity.runtime.name().into(),
+            identity.kind.name().into(),
             cells::status(workload, list.taken),
-            units::percent(Some(workload.cpu_cores * 100.0)).into(),
+            units::percent(cells::cpu_percent(workload)).into(),
             memory.unwrap_or_else(|| units::NONE.into()).into(),
             units::traffic_pair(cells::network_bytes(workload)).into(),
             units::traffic_pair(cells::block_bytes(workload)).into(),

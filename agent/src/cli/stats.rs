@@ -57,6 +57,7 @@ pub(super) async fn run(
     format: Format,
     out: &mut Output,
 ) -> Result<(), Failure> {
+    let everything = args.names.is_empty() && args.filter.is_empty();
     let mut watch = Watch {
         client,
         query: WorkloadQuery {
@@ -69,6 +70,9 @@ pub(super) async fn run(
         rates: Rates::default(),
     };
     let first = watch.first().await?;
+    if everything && first.workloads.is_empty() {
+        super::note(super::ps::NOTHING_HERE);
+    }
     if args.no_stream {
         let second = watch.next().await?;
         return Ok(show(&second, format, out)?);

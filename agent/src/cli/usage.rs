@@ -20,7 +20,7 @@ pub(super) struct Usage {
     id: String,
     runtime: &'static str,
     kind: &'static str,
-    cpu_percent: f64,
+    cpu_percent: Option<f64>,
     memory_usage_bytes: Option<u64>,
     /// Its own, else the host's memory.
     memory_limit_bytes: u64,
@@ -48,10 +48,10 @@ impl Usage {
         Self {
             name: display_name(&workload.identity),
             id: workload.identity.id.clone(),
-            runtime: cells::runtime(workload.identity.runtime),
-            kind: cells::kind(workload.identity.kind),
+            runtime: workload.identity.runtime.name(),
+            kind: workload.identity.kind.name(),
             // Before there are two readings of ours: the agent's own, of its last tick.
-            cpu_percent: rate.cpu_percent.unwrap_or(workload.cpu_cores * 100.0),
+            cpu_percent: rate.cpu_percent.or_else(|| cells::cpu_percent(workload)),
             memory_usage_bytes: usage,
             memory_limit_bytes: limit,
             memory_percent: usage.map(|usage| share(usage, limit)),
@@ -95,7 +95,7 @@ pub(super) fn table(lines: &[Usage]) -> Table {
         let limit = units::memory(line.memory_limit_bytes);
         table.row(vec![
             line.name.as_str().into(),
-            units::percent(Some(line.cpu_percent)).into(),
+            units::percent(line.cpu_percent).into(),
             format!("{usage} / {limit}").into(),
             warned(line.memory_percent, MEMORY_NEAR_LIMIT),
             units::traffic_pair(line.network_receive_bytes.zip(line.network_transmit_bytes)).into(),

@@ -41,6 +41,28 @@ pub fn load(path: Option<&Path>) -> Result<Config, ConfigErrors> {
     })
 }
 
+/// Where a configuration comes from: a file, and what the command line puts above it. Kept by a
+/// running agent, so that a reload reads the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// As for [`load`].
+    pub path: Option<PathBuf>,
+    /// Goes before `agent.socket`.
+    pub socket: Option<PathBuf>,
+}
+
+impl Source {
+    /// # Errors
+    /// As [`load`].
+    pub fn load(&self) -> Result<Config, ConfigErrors> {
+        let mut config = load(self.path.as_deref())?;
+        if let Some(socket) = &self.socket {
+            config.agent.socket.clone_from(socket);
+        }
+        Ok(config)
+    }
+}
+
 /// Checks the text of a file.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ mod reload;
 mod schema;
 
 pub use error::{ConfigErrors, Problem};
-pub use load::{DEFAULT_PATH, load, parse};
+pub use load::{DEFAULT_PATH, Source, load, parse};
 pub use reference::reference_markdown;
 pub use reload::changes_needing_restart;
 pub use schema::{

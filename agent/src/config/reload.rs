@@ -1,12 +1,13 @@
 //! What SIGHUP can change, and what only a restart can.
 
-use super::schema::{Config, ProbesConfig};
+use super::schema::{AttributionConfig, Config, ProbesConfig};
 
 /// Key paths whose values differ between `old` and `new` and that only a restart changes: addresses
-/// that are bound, probes that are attached, and buffers that are sized at start.
+/// that are bound, probes that are attached, buffers that are sized and engines that are dialled at
+/// start.
 #[must_use]
 pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    // Taken apart by name, so that a new probe cannot be forgotten here.
+    // Taken apart by name, so that a new key cannot be forgotten here.
     let ProbesConfig {
         network,
         io,
@@ -17,13 +18,22 @@ pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> 
         tasks,
         run_time_stats,
     } = &old.probes;
-    let probes = &new.probes;
+    let AttributionConfig {
+        docker_socket,
+        podman_socket,
+        containers_storage,
+        containerd_state,
+        timeout,
+    } = &old.attribution;
+    let (probes, engines) = (&new.probes, &new.attribution);
     let changed = [
         ("agent.socket", old.agent.socket != new.agent.socket),
         (
             "agent.event_history",
             old.agent.event_history != new.agent.event_history,
         ),
+        ("log.format", old.log.format != new.log.format),
+        ("log.bpf", old.log.bpf != new.log.bpf),
         ("metrics.listen", old.metrics.listen != new.metrics.listen),
         ("probes.network", *network != probes.network),
         ("probes.io", *io != probes.io),
@@ -36,6 +46,23 @@ pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> 
             "probes.run_time_stats",
             *run_time_stats != probes.run_time_stats,
         ),
+        (
+            "attribution.docker_socket",
+            *docker_socket != engines.docker_socket,
+        ),
+        (
+            "attribution.podman_socket",
+            *podman_socket != engines.podman_socket,
+        ),
+        (
+            "attribution.containers_storage",
+            *containers_storage != engines.containers_storage,
+        ),
+        (
+            "attribution.containerd_state",
+            *containerd_state != engines.containerd_state,
+        ),
+        ("attribution.timeout", *timeout != engines.timeout),
     ];
     let changed = changed.into_iter().filter(|(_, changed)| *changed);
     changed.map(|(key, _)| key).collect()
@@ -67,6 +94,25 @@ mod tests {
             let needed = changes_needing_restart(&default, &new);
             assert_eq!(needed, [format!("probes.{}", key.name)]);
         }
+    }
+
+    #[test]
+    fn engines_and_the_form_of_the_log_need_a_restart() {
+        let new = parse(
+            "[attribution]\ndocker_socket = ''\npodman_socket = ''\ncontainers_storage = '/c'\n\
+             containerd_state = '/d'\ntimeout = '1s'\n[log]\nformat = 'json'\nbpf = 'info'\n",
+        );
+        let needed = changes_needing_restart(&Config::default(), &new.unwrap());
+        let expected = [
+            "log.format",
+            "log.bpf",
+            "attribution.docker_socket",
+            "attribution.podman_socket",
+            "attribution.containers_storage",
+            "attribution.containerd_state",
+            "attribution.timeout",
+        ];
+        assert_eq!(needed, expected);
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Default for MetricsConfig {
 pub struct ContainersConfig {
     /// Export every container label, as `container_label_<name>`.
     pub store_container_labels: bool,
-    /// Labels to export when `store_container_labels` is false.
+    /// Names of the labels to export when `store_container_labels` is false.
     pub whitelisted_container_labels: Vec<String>,
     /// Most workloads with series of their own; the rest is summed into one with `id="other"`.
     pub max_workloads: usize,
@@ -142,21 +142,21 @@ impl Default for ContainersConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProbesConfig {
-    /// Bytes and packets per cgroup.
+    /// Bytes and packets per cgroup. Off: those of the devices in a container's network namespace.
     pub network: bool,
     /// I/O per cgroup and disk, on hosts whose io controller is on cgroup v1; on v2 the kernel counts
     /// it itself.
     pub io: bool,
-    /// Context switches per cgroup; also tells idle cgroups, which are then read less often.
+    /// Context switches per cgroup. They also tell which workloads are idle, to be read less often.
     pub scheduler: bool,
-    /// Exec and exit.
+    /// Exec and exit of processes: events and counts.
     pub process: bool,
-    /// New and entered namespaces. Its system-call tracepoints cost every system call of the host
+    /// Namespaces that are made or entered: events and counts. Its system-call tracepoints cost every system call of the host
     /// some tens of nanoseconds.
     pub namespace: bool,
-    /// OOM kills.
+    /// OOM kills: events, and `container_oom_events_total`.
     pub oom: bool,
-    /// Tasks by state, load, and alive namespaces.
+    /// Tasks by state, load, and alive namespaces, by one pass over all tasks a tick.
     pub tasks: bool,
     /// Let the kernel time every BPF program of the host (`kernel.bpf_stats_enabled`), for the
     /// metrics about probes; about 20 ns a run.

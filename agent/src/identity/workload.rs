@@ -26,6 +26,25 @@ pub enum Runtime {
     Cgroup,
 }
 
+impl Runtime {
+    /// The engine in its own spelling.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Containerd => "containerd",
+            Self::Podman => "podman",
+            Self::CriO => "cri-o",
+            Self::Kubernetes => "kubernetes",
+            Self::Systemd => "systemd",
+            Self::Lxc => "lxc",
+            Self::Nspawn => "nspawn",
+            Self::Libvirt => "libvirt",
+            Self::Cgroup => "cgroup",
+        }
+    }
+}
+
 /// What sort of thing it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -44,6 +63,23 @@ pub enum Kind {
     Machine,
     #[default]
     Cgroup,
+}
+
+impl Kind {
+    /// As in filters and labels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Container => "container",
+            Self::Sandbox => "sandbox",
+            Self::Pod => "pod",
+            Self::Unit => "unit",
+            Self::Slice => "slice",
+            Self::Machine => "machine",
+            Self::Cgroup => "cgroup",
+        }
+    }
 }
 
 /// Identity of one workload. Made from the path at once; names, image and labels may come later,

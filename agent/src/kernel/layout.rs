@@ -60,11 +60,13 @@ impl KernelLayout {
         self.values.iter().map(|(symbol, value)| (*symbol, value))
     }
 
-    /// Why one of `symbols` has no value, if so.
+    /// Why one of these symbols has no value, if so.
     #[must_use]
-    pub fn missing(&self, symbols: &[&'static str]) -> Option<&str> {
-        symbols
+    pub fn missing(&self, groups: &[&[&'static str]]) -> Option<&str> {
+        groups
             .iter()
+            .copied()
+            .flatten()
             .find_map(|symbol| self.missing.get(symbol))
             .map(String::as_str)
     }

@@ -12,6 +12,15 @@ pub struct Maps {
     io: PerCpuHashMap<MapData, u128, [u64; 6]>,
     activity: PerCpuHashMap<MapData, u64, u64>,
     losses: PerCpuArray<MapData, u64>,
+    used: Used,
+}
+
+/// Entries that the last reading of each map found.
+#[derive(Clone, Copy, Debug, Default)]
+struct Used {
+    network: usize,
+    io: usize,
+    activity: usize,
 }
 
 /// One cgroup's traffic over one interface, all CPUs.
@@ -48,12 +57,14 @@ impl Maps {
             io: take(object, "CGROUP_IO")?,
             activity: take(object, "CGROUP_ACTIVITY")?,
             losses: take(object, "LOSSES")?,
+            used: Used::default(),
         })
     }
 
     /// Traffic of every cgroup and interface. An entry removed meanwhile is left out.
-    pub fn network(&self) -> impl Iterator<Item = CgroupNetwork> {
-        self.network
+    pub fn network(&mut self) -> Vec<CgroupNetwork> {
+        let entries: Vec<_> = self
+            .network
             .iter()
             .filter_map(Result::ok)
             .map(|(key, per_cpu)| {
@@ -78,6 +89,9 @@ impl Maps {
                     totals,
                 }
             })
+            .collect();
+        self.used.network = entries.len();
+        entries
     }
 
     /// Forgets a cgroup's traffic over one interface; its number is in nobody's map afterwards.
@@ -87,40 +101,47 @@ impl Maps {
     }
 
     /// I/O of every cgroup and disk. An entry removed meanwhile is left out.
-    pub fn io(&self) -> impl Iterator<Item = CgroupIo> {
-        self.io.iter().filter_map(Result::ok).map(|(key, per_cpu)| {
-            let mut sum = [0u64; 6];
-            for one in per_cpu.iter() {
-                for (sum, more) in sum.iter_mut().zip(one) {
-                    *sum = sum.wrapping_add(*more);
+    pub fn io(&mut self) -> Vec<CgroupIo> {
+        let entries: Vec<_> = self
+            .io
+            .iter()
+            .filter_map(Result::ok)
+            .map(|(key, per_cpu)| {
+                let mut sum = [0u64; 6];
+                for one in per_cpu.iter() {
+                    for (sum, more) in sum.iter_mut().zip(one) {
+                        *sum = sum.wrapping_add(*more);
+                    }
                 }
-            }
-            let [
-                read_bytes,
-                reads,
-                write_bytes,
-                writes,
-                discard_bytes,
-                discards,
-            ] = sum;
-            let totals = IoTotals {
-                read_bytes,
-                reads,
-                write_bytes,
-                writes,
-                discard_bytes,
-                discards,
-            };
-            let (cgroup_id, major, minor) = unpack(key);
-            CgroupIo {
-                key: IoKey {
-                    cgroup_id,
-                    major,
-                    minor,
-                },
-                totals,
-            }
-        })
+                let [
+                    read_bytes,
+                    reads,
+                    write_bytes,
+                    writes,
+                    discard_bytes,
+                    discards,
+                ] = sum;
+                let totals = IoTotals {
+                    read_bytes,
+                    reads,
+                    write_bytes,
+                    writes,
+                    discard_bytes,
+                    discards,
+                };
+                let (cgroup_id, major, minor) = unpack(key);
+                CgroupIo {
+                    key: IoKey {
+                        cgroup_id,
+                        major,
+                        minor,
+                    },
+                    totals,
+                }
+            })
+            .collect();
+        self.used.io = entries.len();
+        entries
     }
 
     /// Forgets a removed cgroup's I/O on one disk.
@@ -130,14 +151,18 @@ impl Maps {
     }
 
     /// Context switches by cgroup v2 id.
-    pub fn activity(&self) -> impl Iterator<Item = (u64, Activity)> {
-        self.activity
+    pub fn activity(&mut self) -> Vec<(u64, Activity)> {
+        let entries: Vec<_> = self
+            .activity
             .iter()
             .filter_map(Result::ok)
             .map(|(id, per_cpu)| {
                 let switches = per_cpu.iter().fold(0u64, |sum, one| sum.wrapping_add(*one));
                 (id, Activity { switches })
             })
+            .collect();
+        self.used.activity = entries.len();
+        entries
     }
 
     /// Forgets a removed cgroup's switches.
@@ -157,13 +182,19 @@ impl Maps {
         })
     }
 
-    /// Room in the hash maps, by map name.
+    /// Entries found by the last reading and room, by map name. Counting costs two system calls an
+    /// entry, so nothing is counted anew.
     #[must_use]
-    pub fn capacities() -> [(&'static str, u32); 3] {
+    pub fn fill(&self) -> [(&'static str, usize, u32); 3] {
+        let Used {
+            network,
+            io,
+            activity,
+        } = self.used;
         [
-            ("network", NETWORK_ENTRIES),
-            ("io", IO_ENTRIES),
-            ("activity", ACTIVITY_ENTRIES),
+            ("network", network, NETWORK_ENTRIES),
+            ("io", io, IO_ENTRIES),
+            ("activity", activity, ACTIVITY_ENTRIES),
         ]
     }
 }

@@ -19,6 +19,6 @@ pub use layout::{KernelLayout, LayoutError};
 pub use load::{Kernel, LoadError, LoadOptions};
 pub use maps::{CgroupIo, CgroupNetwork, MapReadError, Maps};
 pub use netns::interface_names;
-pub use probe::{Group, Health, Hook, PROBES, Probe, ProbeReport};
+pub use probe::{Group, Health, Hook, Needs, PROBES, Probe, ProbeReport};
 pub use rings::{Ring, RingCounters, Rings};
 pub use tasks::TaskPass;

@@ -8,8 +8,11 @@ pub struct Probe {
     pub hook: Hook,
     pub group: Group,
     /// Globals without which it reads wrong memory.
-    pub needs: &'static [&'static str],
+    pub needs: Needs,
 }
+
+/// Names of globals, in groups that programs share.
+pub type Needs = &'static [&'static [&'static str]];
 
 /// Where a program attaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +76,7 @@ impl Probe {
     }
 }
 
+/// A cgroup's id, hierarchy and level.
 const CGROUP: &[&str] = &[
     "CGROUP_KN",
     "CGROUP_ROOT",
@@ -80,58 +84,23 @@ const CGROUP: &[&str] = &[
     "CGROUP_ROOT_HIERARCHY_ID",
     "KERNFS_NODE_ID",
 ];
-const CGROUP_TASK: &[&str] = &[
-    "CGROUP_KN",
-    "CGROUP_ROOT",
-    "CGROUP_LEVEL",
-    "CGROUP_ROOT_HIERARCHY_ID",
-    "KERNFS_NODE_ID",
-    "TASK_TGID",
-    "TASK_PID",
-];
-const CGROUP_OF_TASK: &[&str] = &[
+const TASK_IDS: &[&str] = &["TASK_PID", "TASK_TGID"];
+/// The task's cgroup v2.
+const TASK_CGROUP: &[&str] = &[
     "TASK_CGROUPS",
     "CSS_SET_DFL_CGRP",
     "CGROUP_KN",
     "KERNFS_NODE_ID",
 ];
-const TASK: &[&str] = &[
-    "TASK_PID",
-    "TASK_TGID",
-    "TASK_COMM",
-    "TASK_CGROUPS",
-    "CSS_SET_DFL_CGRP",
-    "CSS_SET_SUBSYS",
-    "CSS_CGROUP",
-    "CGROUP_KN",
-    "KERNFS_NODE_ID",
-];
+/// The rest of what a record says of a task: its memory cgroup and its name.
+const TASK_RECORD: &[&str] = &["CSS_SET_SUBSYS", "CSS_CGROUP", "TASK_COMM"];
 const EXIT: &[&str] = &[
-    "TASK_PID",
-    "TASK_TGID",
-    "TASK_COMM",
-    "TASK_CGROUPS",
-    "CSS_SET_DFL_CGRP",
-    "CSS_SET_SUBSYS",
-    "CSS_CGROUP",
-    "CGROUP_KN",
-    "KERNFS_NODE_ID",
     "TASK_SIGNAL",
     "TASK_EXIT_CODE",
     "SIGNAL_LIVE",
     "SIGNAL_GROUP_EXIT_CODE",
 ];
-const NAMESPACE: &[&str] = &[
-    "TASK_PID",
-    "TASK_TGID",
-    "TASK_COMM",
-    "TASK_STATE",
-    "TASK_CGROUPS",
-    "CSS_SET_DFL_CGRP",
-    "CSS_SET_SUBSYS",
-    "CSS_CGROUP",
-    "CGROUP_KN",
-    "KERNFS_NODE_ID",
+const NAMESPACES: &[&str] = &[
     "TASK_NSPROXY",
     "TASK_CRED",
     "NSPROXY_UTS",
@@ -152,8 +121,9 @@ const NAMESPACE: &[&str] = &[
     "USER_NS_COMMON",
     "NS_COMMON_INUM",
 ];
-
-const IO: &[&str] = &[
+const TASK_STATE: &[&str] = &["TASK_STATE"];
+/// A bio's size, operation, disk, and the cgroup it is charged to.
+const BIO: &[&str] = &[
     "BIO_BDEV",
     "BIO_OPF",
     "BIO_ITER",
@@ -169,12 +139,14 @@ const IO: &[&str] = &[
     "GENDISK_FIRST_MINOR",
 ];
 
-const fn probe(
-    program: &'static str,
-    hook: Hook,
-    group: Group,
-    needs: &'static [&'static str],
-) -> Probe {
+const OF_CGROUP: Needs = &[CGROUP];
+const OF_CGROUP_AND_TASK: Needs = &[CGROUP, TASK_IDS];
+const OF_TASK: Needs = &[TASK_IDS, TASK_CGROUP, TASK_RECORD];
+const OF_EXIT: Needs = &[TASK_IDS, TASK_CGROUP, TASK_RECORD, EXIT];
+const OF_NAMESPACES: Needs = &[TASK_IDS, TASK_CGROUP, TASK_RECORD, NAMESPACES];
+const OF_ALL_TASKS: Needs = &[TASK_IDS, TASK_CGROUP, TASK_RECORD, NAMESPACES, TASK_STATE];
+
+const fn probe(program: &'static str, hook: Hook, group: Group, needs: Needs) -> Probe {
     Probe {
         program,
         hook,
@@ -185,94 +157,124 @@ const fn probe(
 
 /// Every probe. Cgroup life comes first, so that a cgroup is known before its processes are.
 pub const PROBES: &[Probe] = &[
-    probe("cgroup_mkdir", Hook::BtfTracepoint, Group::Cgroup, CGROUP),
-    probe("cgroup_rmdir", Hook::BtfTracepoint, Group::Cgroup, CGROUP),
-    probe("cgroup_release", Hook::BtfTracepoint, Group::Cgroup, CGROUP),
-    probe("cgroup_rename", Hook::BtfTracepoint, Group::Cgroup, CGROUP),
-    probe("cgroup_freeze", Hook::BtfTracepoint, Group::Cgroup, CGROUP),
+    probe(
+        "cgroup_mkdir",
+        Hook::BtfTracepoint,
+        Group::Cgroup,
+        OF_CGROUP,
+    ),
+    probe(
+        "cgroup_rmdir",
+        Hook::BtfTracepoint,
+        Group::Cgroup,
+        OF_CGROUP,
+    ),
+    probe(
+        "cgroup_release",
+        Hook::BtfTracepoint,
+        Group::Cgroup,
+        OF_CGROUP,
+    ),
+    probe(
+        "cgroup_rename",
+        Hook::BtfTracepoint,
+        Group::Cgroup,
+        OF_CGROUP,
+    ),
+    probe(
+        "cgroup_freeze",
+        Hook::BtfTracepoint,
+        Group::Cgroup,
+        OF_CGROUP,
+    ),
     probe(
         "cgroup_unfreeze",
         Hook::BtfTracepoint,
         Group::Cgroup,
-        CGROUP,
+        OF_CGROUP,
     ),
     probe(
         "cgroup_attach_task",
         Hook::BtfTracepoint,
         Group::Cgroup,
-        CGROUP_TASK,
+        OF_CGROUP_AND_TASK,
     ),
     probe(
         "cgroup_transfer_tasks",
         Hook::BtfTracepoint,
         Group::Cgroup,
-        CGROUP_TASK,
+        OF_CGROUP_AND_TASK,
     ),
     probe(
         "cgroup_notify_populated",
         Hook::BtfTracepoint,
         Group::Cgroup,
-        CGROUP,
+        OF_CGROUP,
     ),
     probe(
         "cgroup_notify_frozen",
         Hook::BtfTracepoint,
         Group::Cgroup,
-        CGROUP,
+        OF_CGROUP,
     ),
-    probe("mark_victim", Hook::BtfTracepoint, Group::Oom, TASK),
+    probe("mark_victim", Hook::BtfTracepoint, Group::Oom, OF_TASK),
     probe(
         "sched_process_exec",
         Hook::BtfTracepoint,
         Group::Process,
-        TASK,
+        OF_TASK,
     ),
     probe(
         "sched_process_exit",
         Hook::BtfTracepoint,
         Group::Process,
-        EXIT,
+        OF_EXIT,
     ),
     probe(
         "sched_process_fork",
         Hook::BtfTracepoint,
         Group::Namespace,
-        NAMESPACE,
+        OF_NAMESPACES,
     ),
     probe(
         "sys_enter_unshare",
         Hook::SystemCall,
         Group::Namespace,
-        NAMESPACE,
+        OF_NAMESPACES,
     ),
     probe(
         "sys_exit_unshare",
         Hook::SystemCall,
         Group::Namespace,
-        NAMESPACE,
+        OF_NAMESPACES,
     ),
     probe(
         "sys_enter_setns",
         Hook::SystemCall,
         Group::Namespace,
-        NAMESPACE,
+        OF_NAMESPACES,
     ),
     probe(
         "sys_exit_setns",
         Hook::SystemCall,
         Group::Namespace,
-        NAMESPACE,
+        OF_NAMESPACES,
     ),
     probe(
         "sched_switch",
         Hook::BtfTracepoint,
         Group::Scheduler,
-        CGROUP_OF_TASK,
+        &[TASK_CGROUP],
     ),
-    probe("block_bio_queue", Hook::BtfTracepoint, Group::Io, IO),
+    probe("block_bio_queue", Hook::BtfTracepoint, Group::Io, &[BIO]),
     probe("skb_ingress", Hook::CgroupIngress, Group::Network, &[]),
     probe("skb_egress", Hook::CgroupEgress, Group::Network, &[]),
-    probe("task_iterator", Hook::TaskIterator, Group::Tasks, NAMESPACE),
+    probe(
+        "task_iterator",
+        Hook::TaskIterator,
+        Group::Tasks,
+        OF_ALL_TASKS,
+    ),
 ];
 
 #[cfg(test)]
@@ -284,7 +286,7 @@ mod tests {
     #[test]
     fn needs_are_globals_of_the_object() {
         for probe in PROBES {
-            for symbol in probe.needs {
+            for symbol in probe.needs.iter().copied().flatten() {
                 assert!(
                     layout::OFFSETS
                         .iter()

@@ -10,7 +10,7 @@ use super::network::NetworkAccount;
 use super::rollup::Rollup;
 use super::snapshot::{Life, TaskCounts, TaskStates};
 use crate::cgroup::{DeviceIo, DeviceNumber, HierarchyId, Placement, Reader, Reading};
-use crate::identity::Identity;
+use crate::identity::{Identity, Kind};
 
 /// Number of an account; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,14 +59,21 @@ pub(super) struct Account {
     pub(super) network: NetworkAccount,
     pub(super) switches: Rollup<(), u64>,
     pub(super) switches_at_read: u64,
+    /// Whether a task of it was running or waiting for a CPU then.
+    pub(super) ran_at_read: bool,
     pub(super) io: Rollup<DeviceNumber, IoTotals>,
     /// I/O as the probe counts it, in place of what the files say; `None`: it is not attached.
     pub(super) counted_io: Option<Vec<DeviceIo>>,
     pub(super) tasks: TaskStates,
     /// Counted in the pass under way.
     pub(super) counting: TaskCounts,
+    /// Tasks of those that the v1 freezer holds.
+    pub(super) held: u64,
+    pub(super) frozen_by_v1: bool,
     pub(super) oom_kills: u64,
     pub(super) execs: u64,
+    /// `execs` when its cgroup was made; `None` when that or an exec since may have been missed.
+    pub(super) execs_at_birth: Option<u64>,
     pub(super) exits: u64,
     pub(super) foreign_namespace_enters: u64,
     /// Beyond the cap: counted in `other`.
@@ -98,12 +105,16 @@ impl Account {
             network: NetworkAccount::default(),
             switches: Rollup::default(),
             switches_at_read: 0,
+            ran_at_read: false,
             io: Rollup::default(),
             counted_io: None,
             tasks: TaskStates::default(),
             counting: TaskCounts::default(),
+            held: 0,
+            frozen_by_v1: false,
             oom_kills: 0,
             execs: 0,
+            execs_at_birth: None,
             exits: 0,
             foreign_namespace_enters: 0,
             folded: false,
@@ -143,6 +154,17 @@ impl Account {
         self.switches.sum().get(&()).copied().unwrap_or(0)
     }
 
+    /// Whether a task of it ran or waited for a CPU in the last pass over all tasks.
+    pub(super) fn runs(&self) -> bool {
+        self.tasks.counted.is_some_and(|counts| counts.running > 0)
+    }
+
+    /// Whether this is a container whose own program has not been started: its runtime is still in it.
+    pub(super) fn is_being_set_up(&self) -> bool {
+        matches!(self.identity.kind, Kind::Container | Kind::Sandbox)
+            && self.execs_at_birth == Some(self.execs)
+    }
+
     /// Starts the sums of all that the kernel's maps count.
     pub(super) fn start_sums(&mut self) {
         self.switches.start_sum();
@@ -154,6 +176,15 @@ impl Account {
     pub(super) fn sums(&self) -> Sums {
         let traffic = self.network.traffic.sum().clone();
         (self.switches.sum().clone(), traffic, self.io.sum().clone())
+    }
+
+    /// The v1 freezer has no event: it is seen by the state of the tasks. Changes nothing of what a
+    /// v2 event told.
+    pub(super) fn set_frozen_by_v1(&mut self, frozen: bool) {
+        if self.is_dead() || frozen == std::mem::replace(&mut self.frozen_by_v1, frozen) {
+            return;
+        }
+        self.life = if frozen { Life::Frozen } else { Life::Alive };
     }
 
     pub(super) fn is_dead(&self) -> bool {
@@ -171,5 +202,29 @@ impl Account {
         } else {
             self.identity.id.matches('/').count()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::classify;
+
+    #[test]
+    fn a_container_is_set_up_until_its_program_starts() {
+        let account =
+            |path: &str| Account::new(classify(path), HierarchyId::V2, SystemTime::UNIX_EPOCH);
+        let mut container = account(&format!("/docker/{}", "ab".repeat(32)));
+        assert!(!container.is_being_set_up(), "its birth was not seen");
+        // Restarted: it had run programs before.
+        container.execs = 3;
+        container.execs_at_birth = Some(3);
+        assert!(container.is_being_set_up());
+        container.execs += 1;
+        assert!(!container.is_being_set_up());
+
+        let mut bare = account("/job");
+        bare.execs_at_birth = Some(0);
+        assert!(!bare.is_being_set_up(), "no runtime makes it");
     }
 }

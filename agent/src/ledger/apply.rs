@@ -196,7 +196,8 @@ impl Keeper {
         if below_owner || above_owner || same_pod {
             return;
         }
-        let Some(account) = self.tree.get_mut(owner) else {
+        // Until a container's program starts, its engine goes in and out to make its network.
+        let Some(account) = self.tree.get_mut(owner).filter(|a| !a.is_being_set_up()) else {
             return;
         };
         account.foreign_namespace_enters += 1;
@@ -231,7 +232,14 @@ impl Keeper {
                 }
             }
         }
-        tracing::info!(tgid = victim.tgid, comm = comm(victim), "OOM kill");
+        let workload = account.and_then(|id| self.tree.get(id));
+        let workload = workload.map(|a| a.name.as_deref().unwrap_or(&a.id));
+        tracing::info!(
+            workload,
+            tgid = victim.tgid,
+            comm = comm(victim),
+            "OOM kill"
+        );
         self.tell(
             at,
             account,

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use super::account::AccountId;
 use super::event::EventKind;
 use super::event_log::EventLog;
-use super::namespaces::{Namespaces, host_namespaces};
+use super::namespaces::Namespaces;
 use super::network::NetworkAccount;
 use super::snapshot::{Histogram, Snapshot};
 use super::tree::{Inserted, Tree};
@@ -92,7 +92,7 @@ impl Keeper {
         let home_order = home_order(&parts.layout);
         let mut keeper = Self {
             tree: Tree::new(home_order),
-            namespaces: Namespaces::new(host_namespaces()),
+            namespaces: Namespaces::default(),
             scratch: Scratch::default(),
             started: SystemTime::now(),
             tick: 0,
@@ -186,7 +186,14 @@ impl Keeper {
             };
             let here: HashSet<u64> = found.iter().map(|f| f.key.id).collect();
             for one in found {
-                self.add(one.key, &one.path, one.created);
+                // The cgroup, or one above it, was renamed.
+                if self.tree.path(one.key).is_some_and(|path| path != one.path) {
+                    self.removed(one.key, SystemTime::now());
+                }
+                let id = self.add(one.key, &one.path, one.created);
+                if let Some(account) = self.tree.get_mut(id) {
+                    account.execs_at_birth = None;
+                }
             }
             let gone: Vec<u64> = self
                 .tree
@@ -215,8 +222,10 @@ impl Keeper {
         if let Inserted::New(_) | Inserted::Revived(_) = inserted {
             let fold = self.tree.iter().filter(|(_, a)| !a.folded).count()
                 > self.parts.settings.borrow().max_workloads;
+            let execs_are_told = self.parts.kernel.is_attached("sched_process_exec");
             if let Some(account) = self.tree.get_mut(id) {
                 account.folded = fold && !account.is_host();
+                account.execs_at_birth = Some(account.execs).filter(|_| execs_are_told);
                 if let Some(kills) = self.past_oom_kills.remove(account.id.as_ref()) {
                     account.oom_kills = kills;
                 }
@@ -321,6 +330,11 @@ impl Keeper {
         }
         if lifecycle > self.lifecycle_lost {
             self.rescan();
+        }
+        if process > self.process_lost {
+            for (_, account) in self.tree.iter_mut() {
+                account.execs_at_birth = None;
+            }
         }
         (self.lifecycle_lost, self.process_lost) = (lifecycle, process);
     }

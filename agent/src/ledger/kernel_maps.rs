@@ -38,7 +38,7 @@ impl Keeper {
     }
 
     fn read_switches(&mut self, dying: &HashMap<CgroupKey, Dying>) {
-        let entries: Vec<_> = self.parts.kernel.maps.activity().collect();
+        let entries = self.parts.kernel.maps.activity();
         for (id, activity) in entries {
             let (heir, forget) = self.heir(in_v2(id), dying);
             match heir {
@@ -55,7 +55,7 @@ impl Keeper {
     }
 
     fn read_network(&mut self, dying: &HashMap<CgroupKey, Dying>) {
-        let entries: Vec<_> = self.parts.kernel.maps.network().collect();
+        let entries = self.parts.kernel.maps.network();
         let mut named = HashMap::new();
         for entry in entries {
             let (ifindex, totals) = (entry.ifindex, entry.totals);
@@ -86,7 +86,7 @@ impl Keeper {
         let Some(hierarchy) = self.parts.layout.controller(Controller::Io).map(|h| h.id) else {
             return;
         };
-        let entries: Vec<_> = self.parts.kernel.maps.io().collect();
+        let entries = self.parts.kernel.maps.io();
         for entry in entries {
             let device = DeviceNumber {
                 major: entry.key.major,

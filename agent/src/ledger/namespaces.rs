@@ -25,11 +25,9 @@ pub(super) struct Namespaces {
 }
 
 impl Namespaces {
-    pub(super) fn new(host: [u32; KINDS]) -> Self {
-        Self {
-            host,
-            ..Self::default()
-        }
+    /// Namespaces of process 1. (`/proc/1/ns` is closed to root where process 1 is not dumpable.)
+    pub(super) fn set_host(&mut self, host: [u32; KINDS]) {
+        self.host = host;
     }
 
     /// Starts a pass over all tasks.
@@ -114,15 +112,6 @@ impl Namespaces {
     }
 }
 
-/// Namespaces of this process's host, from `/proc/1/ns`; the time and pid slots are what children get.
-pub(super) fn host_namespaces() -> [u32; KINDS] {
-    let inode = |name: &str| {
-        let link = std::fs::read_link(format!("/proc/1/ns/{name}")).ok()?;
-        parse_link(link.to_str()?).map(|(_, inode)| inode)
-    };
-    NAMES.map(|name| inode(name).unwrap_or(0))
-}
-
 /// Namespaces that are bind-mounted (`ip netns add`), from `/proc/1/mountinfo`.
 pub(super) fn mounted_namespaces() -> Vec<(usize, u32)> {
     let Ok(mounts) = procfs::process::Process::new(1).and_then(|init| init.mountinfo()) else {
@@ -156,7 +145,8 @@ mod tests {
 
     #[test]
     fn counts_each_once_and_forgets_the_dead() {
-        let mut namespaces = Namespaces::new(in_net(1));
+        let mut namespaces = Namespaces::default();
+        namespaces.set_host(in_net(1));
         namespaces.start_pass();
         for inode in [1, 2, 2, 3] {
             namespaces.count(&in_net(inode), Some(AccountId(9)));
@@ -179,7 +169,8 @@ mod tests {
 
     #[test]
     fn a_visitor_does_not_become_the_owner() {
-        let mut namespaces = Namespaces::new(in_net(1));
+        let mut namespaces = Namespaces::default();
+        namespaces.set_host(in_net(1));
         let (runtime, container, visitor) = (AccountId(1), AccountId(2), AccountId(3));
         for (tasks, owner) in [
             (vec![runtime], runtime),

@@ -14,7 +14,7 @@ use super::snapshot::{
 };
 use crate::cgroup::{Reading, kept_files};
 use crate::identity::{Identity, Presence};
-use crate::kernel::{Health, Maps, ProbeReport};
+use crate::kernel::{Health, ProbeReport};
 
 /// Counts kept of workloads that are gone, in case they come back.
 const PAST_OOM_KILLS: usize = 10_000;
@@ -106,12 +106,7 @@ impl Keeper {
             .collect();
         let mut events = Vec::new();
         let mut maps = Vec::new();
-        let used = [
-            kernel.maps.network().count(),
-            kernel.maps.io().count(),
-            kernel.maps.activity().count(),
-        ];
-        for ((map, capacity), used) in Maps::capacities().into_iter().zip(used) {
+        for (map, used, capacity) in kernel.maps.fill() {
             let (used, capacity) = (used as u64, u64::from(capacity));
             maps.push(MapFill {
                 map: map.to_owned(),
@@ -205,11 +200,14 @@ fn workload(account: &Account, measured: bool, switches_known: bool) -> Workload
     }
 }
 
-/// The files' reading, with the probe's I/O where the files do not count.
+/// The files' reading, with the probe's I/O where the files do not count. A cgroup that was gone
+/// before its files were read still has what the probe counted.
 fn reading(account: &Account) -> Reading {
     let mut reading = account.reading.clone();
-    if reading.io.is_some() && account.counted_io.is_some() {
-        reading.io.clone_from(&account.counted_io);
+    if let Some(counted) = &account.counted_io
+        && (reading.io.is_some() || !counted.is_empty())
+    {
+        reading.io = Some(counted.clone());
     }
     reading
 }

@@ -8,7 +8,7 @@ use plimsoll_abi::namespace::NET;
 use super::account::{Account, AccountId};
 use super::keeper::Keeper;
 use super::namespaces;
-use super::snapshot::TaskCounts;
+use super::snapshot::{Life, TaskCounts};
 use crate::cgroup::Reader;
 
 /// How often the mount table is searched for namespaces that a mount keeps alive.
@@ -19,6 +19,8 @@ const LOAD_SECONDS: f64 = 10.0;
 /// Task states (include/linux/sched.h, v6.12).
 const UNINTERRUPTIBLE: u32 = 0x2;
 const STOPPED_OR_TRACED: u32 = 0x4 | 0x8;
+/// Held by the v1 freezer (6.1 and newer; v2 tells by an event and holds tasks otherwise).
+const FROZEN: u32 = 0x8000;
 /// With [`UNINTERRUPTIBLE`]: an idle kernel thread.
 const NO_LOAD: u32 = 0x400;
 
@@ -64,8 +66,12 @@ impl Keeper {
             return;
         }
         self.namespaces.start_pass();
+        if let Some(init) = samples.iter().find(|sample| sample.tid == 1) {
+            self.namespaces.set_host(init.namespaces);
+        }
         for (_, account) in self.tree.iter_mut() {
             account.counting = TaskCounts::default();
+            account.held = 0;
             account.network.process = None;
         }
         let host = self.tree.host();
@@ -77,12 +83,14 @@ impl Keeper {
                 continue;
             };
             count(&mut account.counting, sample);
+            account.held += u64::from(sample.state & FROZEN != 0);
             if account.network.process.is_none() && sample.namespaces[NET] != 0 {
                 account.network.process = Some(sample.tgid);
                 account.network.namespace = Some(sample.namespaces[NET]);
             }
         }
         self.namespaces.end_pass();
+        let decay = (-elapsed.as_secs_f64() / LOAD_SECONDS).exp();
         for id in self.tree.deepest_first() {
             let asked = self
                 .tree
@@ -99,9 +107,12 @@ impl Keeper {
                 account.placements_left = account.placements_left.saturating_sub(1);
             }
             let counts = account.counting;
-            smooth_load(account, counts, elapsed);
+            let (held, all) = (account.held, counts.threads);
+            account.set_frozen_by_v1(all > 0 && held == all);
+            smooth_load(account, counts, decay);
             if let Some(parent) = parent.and_then(|id| self.tree.get_mut(id)) {
                 add_counts(&mut parent.counting, &counts);
+                parent.held += held;
             }
         }
     }
@@ -109,18 +120,17 @@ impl Keeper {
     /// Reads the files of workloads that ran since they were last read, and of idle ones seldom.
     fn read_files(&mut self, now: Instant) {
         let idle_refresh = self.parts.settings.borrow().idle_refresh;
-        let tells_activity = self.parts.kernel.is_attached("sched_switch");
+        let kernel = &self.parts.kernel;
+        let tells_activity =
+            kernel.is_attached("sched_switch") && kernel.is_attached("task_iterator");
         self.cgroups_read = 0;
         let due: Vec<AccountId> = self
             .tree
             .iter()
             .filter(|(_, account)| !account.is_dead())
             .filter(|(_, account)| {
-                let idle = tells_activity
-                    && account.v2().is_some()
-                    && account.total_switches() == account.switches_at_read;
                 let fresh = account.last_read.is_some_and(|at| now - at < idle_refresh);
-                !(idle && fresh)
+                !(tells_activity && is_idle(account) && fresh)
             })
             .map(|(id, _)| id)
             .collect();
@@ -149,12 +159,31 @@ impl Keeper {
         let Ok(reading) = reader.read(&mut self.scratch) else {
             return;
         };
+        // What was frozen before the agent came, no event tells.
+        if account.last_read.is_none()
+            && account.life == Life::Alive
+            && reader
+                .state(&mut self.scratch)
+                .is_ok_and(|state| state.frozen == Some(true))
+        {
+            account.life = Life::Frozen;
+        }
         let now = Instant::now();
         account.reading = reading;
         account.last_read = Some(now);
         account.switches_at_read = account.total_switches();
+        account.ran_at_read = account.runs();
         self.cgroups_read += 1;
     }
+}
+
+/// Whether no task of it ran since its files were read. A task that has a CPU to itself is not
+/// switched in again: it ran, and may have stopped since, when it was running at that time.
+fn is_idle(account: &Account) -> bool {
+    account.v2().is_some()
+        && account.total_switches() == account.switches_at_read
+        && !account.ran_at_read
+        && !account.runs()
 }
 
 /// CPU since the tick before, in cores.
@@ -193,8 +222,7 @@ fn add_counts(sum: &mut TaskCounts, more: &TaskCounts) {
     sum.uninterruptible += more.uninterruptible;
 }
 
-fn smooth_load(account: &mut Account, counts: TaskCounts, elapsed: Duration) {
-    let decay = (-elapsed.as_secs_f64() / LOAD_SECONDS).exp();
+fn smooth_load(account: &mut Account, counts: TaskCounts, decay: f64) {
     let smooth = |before: Option<f64>, now: u64| {
         Some(before.unwrap_or(0.0) * decay + now as f64 * (1.0 - decay))
     };
@@ -203,4 +231,47 @@ fn smooth_load(account: &mut Account, counts: TaskCounts, elapsed: Duration) {
     tasks.load_average_10s = smooth(tasks.load_average_10s, counts.running + waiting);
     tasks.load_d_average_10s = smooth(tasks.load_d_average_10s, waiting);
     tasks.counted = Some(counts);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::super::account::Member;
+    use super::*;
+    use crate::cgroup::HierarchyId;
+    use crate::identity::Identity;
+
+    fn account(running: u64, ran_at_read: bool) -> Account {
+        let mut account =
+            Account::new(Identity::default(), HierarchyId::V2, SystemTime::UNIX_EPOCH);
+        let path = "/a".to_owned();
+        account
+            .members
+            .insert(HierarchyId::V2, Member { id: 7, path });
+        account.tasks.counted = Some(TaskCounts {
+            running,
+            ..TaskCounts::default()
+        });
+        account.ran_at_read = ran_at_read;
+        account
+    }
+
+    #[test]
+    fn a_task_that_is_never_switched_is_not_idle() {
+        assert!(is_idle(&account(0, false)));
+        assert!(!is_idle(&account(1, true)), "it has a CPU to itself");
+        assert!(!is_idle(&account(0, true)), "it ran on after the reading");
+        assert!(!is_idle(&account(1, false)));
+    }
+
+    #[test]
+    fn a_switch_or_no_cgroup_v2_is_not_idle() {
+        let mut switched = account(0, false);
+        switched.switches_at_read = 1;
+        assert!(!is_idle(&switched));
+        let mut elsewhere = account(0, false);
+        elsewhere.members.clear();
+        assert!(!is_idle(&elsewhere));
+    }
 }

@@ -239,6 +239,12 @@ impl Tree {
         self.by_cgroup.get(&key).copied()
     }
 
+    /// The path under which a cgroup is known.
+    pub(super) fn path(&self, key: CgroupKey) -> Option<&str> {
+        let account = self.accounts.get(self.by_cgroup.get(&key)?)?;
+        Some(&account.members.get(&key.hierarchy)?.path)
+    }
+
     /// Every cgroup of one hierarchy.
     pub(super) fn cgroups_of(&self, hierarchy: HierarchyId) -> impl Iterator<Item = u64> {
         self.by_cgroup

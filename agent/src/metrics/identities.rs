@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::ContainersConfig;
-use crate::identity::Identity;
+use crate::identity::{Identity, Kind};
 use crate::ledger::Workload;
 use crate::metrics::exposition::{push_label, sanitise_label_name};
 
@@ -46,8 +46,14 @@ impl Identities {
 /// An empty label is the same as none to Prometheus, and is not written.
 fn write(out: &mut Vec<u8>, identity: &Identity, containers: &ContainersConfig) {
     push_label(out, true, "id", &identity.id);
+    // cAdvisor names containers alone, and dashboards count what has a name: a unit's name is in
+    // `plimsoll_container_info`.
+    let name = match identity.kind {
+        Kind::Container | Kind::Sandbox | Kind::Machine => &identity.name,
+        Kind::Host | Kind::Pod | Kind::Unit | Kind::Slice | Kind::Cgroup => &None,
+    };
     let named = [
-        ("name", &identity.name),
+        ("name", name),
         ("image", &identity.image),
         ("container", &identity.container),
         ("pod", &identity.pod),
@@ -99,6 +105,7 @@ mod tests {
         ];
         Identity {
             id: "/docker/0a".to_owned(),
+            kind: Kind::Container,
             name: Some("web".to_owned()),
             image: Some(String::new()),
             pod: Some("p".to_owned()),
@@ -113,6 +120,16 @@ mod tests {
     fn no_container_label_by_default() {
         let text = written(&web(), &ContainersConfig::default());
         assert_eq!(text, "id=\"/docker/0a\",name=\"web\",pod=\"p\"");
+    }
+
+    #[test]
+    fn a_unit_has_no_name() {
+        let identity = Identity {
+            kind: Kind::Unit,
+            ..web()
+        };
+        let text = written(&identity, &ContainersConfig::default());
+        assert_eq!(text, "id=\"/docker/0a\",pod=\"p\"");
     }
 
     #[test]

@@ -44,9 +44,10 @@ fn completions_know_the_verbs() {
 fn manual_pages() {
     let page = printed(&["man"]);
     assert!(page.contains(".TH plimsoll 1"), "{page}");
-    assert!(page.contains("Exit status"), "{page}");
+    assert!(page.contains(".SH \"EXIT STATUS\""), "{page}");
     let page = printed(&["man", "ps"]);
     assert!(page.contains(".TH plimsoll-ps 1"), "{page}");
+    assert!(page.contains(".SH FILTERS"), "{page}");
     assert!(
         page.contains("\\-\\-filter") && page.contains("\\-\\-socket"),
         "{page}"

@@ -7,7 +7,7 @@ PROBE            HOOK                  STATE         RUNS   NS/RUN   REASON
 sched_switch     tp_btf/sched_switch   attached   1234567       85
 mark_victim      tp_btf/mark_victim    degraded         0       --   no uid in this kernel's record
 ingress          cgroup_skb/ingress    failed           0       --   cannot attach: EPERM
-sys_exit_setns   tracepoint/syscalls   disabled         0       --   switched off in the configuration
+sys_exit_setns   tracepoint/syscalls   disabled         0       --   switched off, or not needed on this host
 
 ENGINE   STATE   REASON
 docker   up

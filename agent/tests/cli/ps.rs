@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use plimsoll::identity::Kind;
+
 use crate::world::{World, snapshot, text};
 
 const AT_80: &str = "\
@@ -69,6 +71,33 @@ fn all_adds_groups_sandboxes_bare_cgroups_and_the_dead() {
     ];
     assert_eq!(names(&table), expected);
     assert!(world.shown(80, &["ps", "-a"]).contains("Dead 48s"));
+}
+
+#[test]
+fn what_is_not_measured_is_not_zero() {
+    let world = World::new();
+    let table = world.shown(80, &["ps", "--filter", "kind=cgroup"]);
+    let row = table.lines().nth(1).unwrap();
+    let cells: Vec<&str> = row.split_whitespace().skip(5).collect();
+    assert_eq!(cells, ["--", "512MiB", "--", "--"], "{table}");
+}
+
+#[test]
+fn where_nothing_is_shown_it_says_what_more_there_is() {
+    let mut bare = snapshot(3);
+    let kinds = [Kind::Host, Kind::Slice, Kind::Cgroup];
+    bare.workloads
+        .retain(|workload| kinds.contains(&workload.identity.kind));
+    let world = World::with(bare);
+    let told = |arguments: &[&str]| {
+        let output = world.command(arguments).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let expected = "plimsoll: no container, pod, machine or unit is alive; \
+                    `plimsoll ps --all` lists bare cgroups too\n";
+    assert_eq!(told(&["ps"]), expected);
+    assert_eq!(told(&["ps", "--all"]), "");
+    assert_eq!(told(&["ps", "--filter", "runtime=docker"]), "");
 }
 
 #[test]

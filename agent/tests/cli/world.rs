@@ -145,7 +145,7 @@ pub(crate) fn snapshot(tick: u64) -> Snapshot {
             dead(),
         ]
         .into_iter()
-        .map(Arc::new)
+        .map(|workload| Arc::new(busy(workload, tick)))
         .collect(),
         folded_workloads: 0,
         unattributed: Unattributed::default(),
@@ -182,6 +182,18 @@ fn workload(id: &str, kind: Kind, runtime: Runtime, cpu_cores: f64) -> Workload 
         foreign_namespace_enters: 0,
         cpu_cores,
     }
+}
+
+/// With a CPU total that goes with its rate; bare cgroups are in no hierarchy that measures CPU.
+fn busy(mut workload: Workload, tick: u64) -> Workload {
+    let measured = workload.identity.kind != Kind::Cgroup;
+    if measured && workload.reading.cpu.is_none() {
+        workload.reading.cpu = Some(CpuReading {
+            usage_ns: (workload.cpu_cores * 1e9) as u64 * tick,
+            ..CpuReading::default()
+        });
+    }
+    workload
 }
 
 fn named(workload: &mut Workload, change: impl FnOnce(&mut Identity)) {

@@ -1,7 +1,9 @@
-//! A docker of one's own: dockerd with its own containerd, no bridge, no firewall rules.
+//! A docker of one's own: dockerd with its own containerd, and either no bridge and no firewall rules,
+//! or both in a network namespace of its own.
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
 
@@ -9,19 +11,53 @@ use crate::host::{self, CgroupParents, Daemon};
 
 pub(crate) const IMAGE: &str = "plimsoll-busybox:1";
 
+/// What a dockerd that shares the host's network namespace must leave alone.
+const NO_NETWORK: [&str; 5] = [
+    "--bridge=none",
+    "--iptables=false",
+    "--ip6tables=false",
+    "--ip-masq=false",
+    "--ip-forward=false",
+];
+
 pub(crate) struct Docker {
     dir: TempDir,
     dockerd: PathBuf,
     cli: PathBuf,
     options: Vec<String>,
+    /// In a network namespace of its own, with docker's default bridge.
+    has_network: bool,
     daemon: Option<Daemon>,
     _parents: CgroupParents,
 }
 
+/// A container that is removed on drop.
+pub(crate) struct Container<'a> {
+    docker: &'a Docker,
+    pub(crate) id: String,
+}
+
 impl Docker {
+    /// One with a network, for all who ask while somebody has it.
+    pub(crate) fn shared() -> Result<Arc<Self>, String> {
+        static SHARED: Mutex<Weak<Docker>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(docker) = shared.upgrade() {
+            return Ok(docker);
+        }
+        host::programs(["unshare", "ip", "iptables"])?;
+        let docker = Arc::new(Self::start_with(&[], true)?);
+        *shared = Arc::downgrade(&docker);
+        Ok(docker)
+    }
+
     /// Starts dockerd with further `options` and imports [`IMAGE`]. The error is why it cannot run
     /// here.
     pub(crate) fn start(options: &[&str]) -> Result<Self, String> {
+        Self::start_with(options, false)
+    }
+
+    fn start_with(options: &[&str], has_network: bool) -> Result<Self, String> {
         let [dockerd, cli, _, _] = host::programs(["dockerd", "docker", "containerd", "runc"])?;
         let dir = tempfile::tempdir().unwrap();
         let image = host::image(dir.path())?;
@@ -30,6 +66,7 @@ impl Docker {
             dockerd,
             cli,
             options: options.iter().map(|&option| option.to_owned()).collect(),
+            has_network,
             daemon: None,
             _parents: CgroupParents::watch(&["docker"]),
         };
@@ -44,8 +81,23 @@ impl Docker {
 
     /// Runs a container in the background and returns its id.
     pub(crate) fn run(&self, options: &[&str], command: &[&str]) -> String {
-        let run = ["run", "--detach", "--network", "none"];
+        self.run_in("none", options, command)
+    }
+
+    fn run_in(&self, network: &str, options: &[&str], command: &[&str]) -> String {
+        let run = ["run", "--detach", "--network", network];
         self.cli(&[&run, options, &[IMAGE], command].concat())
+    }
+
+    /// Runs a container in the background, in a network of docker's.
+    pub(crate) fn container(
+        &self,
+        network: &str,
+        options: &[&str],
+        command: &[&str],
+    ) -> Container<'_> {
+        let id = self.run_in(network, options, command);
+        Container { docker: self, id }
     }
 
     /// Process id of the container's first process, on the host.
@@ -61,7 +113,17 @@ impl Docker {
     pub(crate) fn start_daemon(&mut self) {
         let dir = self.dir.path();
         let log = dir.join("log");
-        let mut command = Command::new(&self.dockerd);
+        let mut command = if self.has_network {
+            let mut command = Command::new("unshare");
+            let start = "ip link set lo up && exec \"$@\"";
+            command.args(["--net", "sh", "-c", start, "sh"]);
+            command.arg(&self.dockerd);
+            command
+        } else {
+            let mut command = Command::new(&self.dockerd);
+            command.args(NO_NETWORK);
+            command
+        };
         command
             // Without it, 20.10 asks for a pivot_root that an initial ramdisk as root refuses.
             .env("DOCKER_RAMDISK", "true")
@@ -73,8 +135,6 @@ impl Docker {
             .arg(dir.join("pid"))
             .arg("--host")
             .arg(format!("unix://{}", self.socket().display()))
-            .args(["--bridge=none", "--iptables=false", "--ip6tables=false"])
-            .args(["--ip-masq=false", "--ip-forward=false"])
             .args(&self.options);
         let mut daemon = Daemon::start(&mut command, &log);
         host::wait_until("dockerd", || {
@@ -101,6 +161,20 @@ impl Docker {
             .arg("--host")
             .arg(format!("unix://{}", self.socket().display()));
         command
+    }
+}
+
+impl Container<'_> {
+    /// Process id of its first process, on the host.
+    pub(crate) fn pid(&self) -> String {
+        self.docker.pid(&self.id)
+    }
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        let mut command = self.docker.command();
+        let _gone_already = command.args(["rm", "--force", &self.id]).output();
     }
 }
 

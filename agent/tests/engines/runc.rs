@@ -91,6 +91,13 @@ impl Container<'_> {
     }
 }
 
+impl Container<'_> {
+    /// `runc pause` or `runc resume`.
+    pub(crate) fn command(&self, verb: &str) {
+        host::stdout(self.runc.command().args([verb, &self.id]));
+    }
+}
+
 impl Drop for Container<'_> {
     fn drop(&mut self) {
         let _best_effort = self

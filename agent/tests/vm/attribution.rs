@@ -42,18 +42,23 @@ fn paths_of_all_engines_are_attributed() {
     if outbox("paths_of_all_engines_are_attributed").is_none() {
         return;
     }
-XX
-    // Half of them are there before the agent, half come while it runs.
-    let (early, late) = PATHS.split_at(PATHS.len() / 2);
-    let mut made: Vec<_> = early
+    let spell = |n: usize, path: &str| {
+        path.replace("$UID_", UID_)
+            .replace("$UID", UID)
+            .replace("$ID", &format!("{ID}{n:02}"))
+    };
+    let paths: Vec<String> = PATHS
         .iter()
-        .map(|(path, ..)| Cgroup::make(&spell(path)))
+        .enumerate()
+        .map(|(n, (path, ..))| spell(n, path))
         .collect();
+    // Half of them are there before the agent, half come while it runs.
+    let (early, late) = paths.split_at(paths.len() / 2);
+    let mut made: Vec<_> = early.iter().map(|path| Cgroup::make(path)).collect();
     let agent = Agent::own();
-    made.extend(late.iter().map(|(path, ..)| Cgroup::make(&spell(path))));
-    for (path, runtime, kind) in PATHS {
-        let path = spell(path);
-        let workload = poll(&path, || agent.workload(&path));
+    made.extend(late.iter().map(|path| Cgroup::make(path)));
+    for (path, (_, runtime, kind)) in paths.iter().zip(PATHS) {
+        let workload = poll(path, || agent.workload(path));
         let identity = &workload["identity"];
         assert_eq!(
             (&identity["runtime"], &identity["kind"]),

@@ -14,7 +14,7 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use plimsoll_abi::map::{IoKey, IoTotals, loss};
 
-use crate::kernel::{Pointer, cgroup_id, peek};
+use crate::kernel::{Pointer, cgroup_id_direct, follow, load, load_within};
 use crate::layout as at;
 use crate::maps::{CGROUP_IO, add, lost};
 
@@ -25,14 +25,14 @@ const DISCARD: u32 = 3;
 
 #[btf_tracepoint(function = "block_bio_queue")]
 pub(crate) fn block_bio_queue(ctx: BtfTracePointContext) -> i32 {
-    let _ = try_block_bio_queue(ctx.arg(0)); // None: a bio of no cgroup, or a read that failed.
+    let _ = try_block_bio_queue(ctx.arg(0)); // None: a bio of no cgroup, or no room.
     0
 }
 
 #[inline(always)]
 fn try_block_bio_queue(bio: Pointer) -> Option<()> {
-    let bytes: u32 = peek(bio, at::BIO_ITER.load() + at::BVEC_ITER_SIZE.load())?;
-    let operation = peek::<u32>(bio, at::BIO_OPF.load())? & OPERATION;
+    let bytes: u32 = load_within(bio, &at::BIO_ITER, &at::BVEC_ITER_SIZE);
+    let operation = load::<u32>(bio, &at::BIO_OPF) & OPERATION;
     let totals = totals(bio)?;
     let bytes = u64::from(bytes);
     // As in blk_cgroup_bio_start(): what is neither discard nor a write is a read; a flush has odd
@@ -56,16 +56,18 @@ fn try_block_bio_queue(bio: Pointer) -> Option<()> {
 /// This CPU's totals of the bio's cgroup and disk; made by the first bio.
 #[inline(always)]
 fn totals(bio: Pointer) -> Option<*mut IoTotals> {
-    let group: Pointer = peek(bio, at::BIO_BLKG.load())?;
-    let owner: Pointer = peek(group, at::BLKCG_GQ_BLKCG.load())?;
-    let cgroup: Pointer = peek(owner, at::BLKCG_CSS.load() + at::CSS_CGROUP.load())?;
-    let device: Pointer = peek(bio, at::BIO_BDEV.load())?;
-    let disk: Pointer = peek(device, at::BLOCK_DEVICE_DISK.load())?;
+    let owner = follow(follow(bio, &at::BIO_BLKG), &at::BLKCG_GQ_BLKCG);
+    let cgroup: Pointer = load_within(owner, &at::BLKCG_CSS, &at::CSS_CGROUP);
+    let disk = follow(follow(bio, &at::BIO_BDEV), &at::BLOCK_DEVICE_DISK);
     let key = IoKey {
-        cgroup_id: cgroup_id(cgroup)?,
-        major: peek(disk, at::GENDISK_MAJOR.load())?,
-        minor: peek(disk, at::GENDISK_FIRST_MINOR.load())?,
+        cgroup_id: cgroup_id_direct(cgroup),
+        major: load(disk, &at::GENDISK_MAJOR),
+        minor: load(disk, &at::GENDISK_FIRST_MINOR),
     };
+    // A pointer on the way was NULL: a bio that is charged to no cgroup.
+    if key.cgroup_id == 0 {
+        return None;
+    }
     if let Some(totals) = CGROUP_IO.get_ptr_mut(key) {
         return Some(totals);
     }

@@ -28,6 +28,8 @@ const TEST_PACKAGES: &[&str] = &[
     "bpftool",
     "iproute2",
 ];
+/// What `bench` measures beside the agent.
+const BENCH_PACKAGES: &[&str] = &["prometheus-node-exporter", "netdata"];
 
 /// QEMU, the guest's shell, and what unpacks kernels and their modules.
 const VM_PACKAGES: &[&str] = &[
@@ -126,3 +128,8 @@ pub(crate) fn for_vm() -> Result<()> {
 }
 
 pub(crate) use tools::typos;
+
+/// Peers that `cargo xtask bench` measures; nothing else takes them.
+pub(crate) fn for_bench() -> Result<()> {
+    apt::ensure("bench", BENCH_PACKAGES)
+}

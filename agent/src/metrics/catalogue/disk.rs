@@ -14,7 +14,9 @@ const SECTOR_BYTES: u64 = 512;
 pub(super) const GROUP: Group = Group {
     title: "Block I/O",
     about: "What reached a device on the workload's behalf, never the device's own totals. `device` is \
-            `/dev/NAME`, or `major:minor` for a device that has gone.",
+            `/dev/NAME`, or `major:minor` for a device that has gone. On cgroup v1 the kernel counts only \
+            on disks with a throttle rule, so a probe counts there, from the start of the agent on; its \
+            files (in brackets) serve where the probe is off.",
     families: &[
         Family {
             name: "container_fs_reads_bytes_total",
@@ -81,11 +83,11 @@ pub(super) const GROUP: Group = Group {
         Family {
             name: "container_blkio_device_usage_total",
             unit: "bytes",
-            help: "Bytes by operation. Do not sum: on v1 Sync, Async and Total count the same bytes again.",
+            help: "Bytes by operation. Do not sum over it: v1's files have Sync, Async and Total too, which count the same bytes again.",
             labels: &["device", "major", "minor", "operation"],
             source: Source::split(
-                "io.stat rbytes and wbytes: operation Read, Write",
-                "blkio.throttle.io_service_bytes_recursive: also Sync, Async, Discard, Total",
+                "io.stat rbytes and wbytes: Read, Write",
+                "tracepoint block/block_bio_queue: Read, Write (blkio.throttle.io_service_bytes_recursive: also Sync, Async, Discard, Total)",
             ),
             emit: Emit::Workload(|scrape, workload, out| {
                 for io in workload.reading.io.iter().flatten() {
@@ -97,8 +99,10 @@ pub(super) const GROUP: Group = Group {
     ],
 };
 
-const BYTES_V1: &str = "blkio.throttle.io_service_bytes_recursive";
-const OPERATIONS_V1: &str = "blkio.throttle.io_serviced_recursive";
+const BYTES_V1: &str =
+    "tracepoint block/block_bio_queue (blkio.throttle.io_service_bytes_recursive)";
+const OPERATIONS_V1: &str =
+    "tracepoint block/block_bio_queue (blkio.throttle.io_serviced_recursive)";
 
 const DISK: Family = Family {
     kind: Counter,

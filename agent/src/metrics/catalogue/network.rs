@@ -154,7 +154,7 @@ pub(super) const LOOPBACK: Group = Group {
     ],
 };
 
-const SOCKETS: &str = "cgroup_skb programs at the cgroup v2 root; for the host /proc/net/dev";
+const SOCKETS: &str = "cgroup_skb programs at the cgroup v2 root (host: /proc/net/dev)";
 const DEVICES: &str = "/proc/PID/net/dev";
 const NO_TRAFFIC: &str = "no traffic over the interface yet";
 const NO_DEVICE: &str = "the workload has the host's network namespace";

@@ -90,7 +90,7 @@ pub(super) const GROUP: Group = Group {
             kind: Counter,
             help: "What could not be recorded, because a ring buffer, map or queue was full.",
             labels: &["what"],
-            source: Source::new("the programs' own count; the agent's queues"),
+            source: Source::new("the programs' own count, and that of the agent's queues"),
             emit: Emit::Once(|scrape, out| {
                 for loss in &scrape.snapshot.agent.losses {
                     out.push_with(&[("what", &loss.name)], loss.count);

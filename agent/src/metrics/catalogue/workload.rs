@@ -1,6 +1,6 @@
 //! What a workload is, whether it lives, and what its processes did.
 
-use crate::identity::{Identity, Kind, Runtime};
+use crate::identity::{Identity, Kind};
 use crate::ledger::Life;
 use crate::metrics::catalogue::Group;
 use crate::metrics::family::Kind::{Counter, Info};
@@ -15,7 +15,7 @@ pub(super) const GROUP: Group = Group {
             name: "container_last_seen",
             unit: "seconds",
             help: "Last time the workload was seen: now for one that lives, else the time of its end.",
-            source: Source::new("clock; cgroup_release or cgroup_rmdir for the end"),
+            source: Source::new("clock, or cgroup_release or cgroup_rmdir for the end"),
             emit: Emit::Workload(|scrape, workload, out| {
                 out.push(match workload.life {
                     Life::Alive | Life::Frozen => scrape.now,
@@ -65,7 +65,7 @@ pub(super) const GROUP: Group = Group {
             name: "plimsoll_container_info",
             kind: Info,
             help: "What the workload is and who made it.",
-            labels: &["runtime", "kind", "container_id", "pod_uid"],
+            labels: &["runtime", "kind", "container_id", "pod_uid", "unit"],
             source: Source::new("cgroup path, engine"),
             stamped: false,
             emit: Emit::Workload(|_, workload, out| info(&workload.identity, out)),
@@ -123,14 +123,17 @@ pub(super) const GROUP: Group = Group {
 /// Labels that are not set are not written: they come last, and the slice ends before them.
 fn info(identity: &Identity, out: &mut Samples<'_>) {
     let mut labels = [
-        ("runtime", runtime(identity.runtime)),
-        ("kind", kind(identity.kind)),
+        ("runtime", identity.runtime.name()),
+        ("kind", identity.kind.name()),
+        ("", ""),
         ("", ""),
         ("", ""),
     ];
+    let unit = matches!(identity.kind, Kind::Unit | Kind::Slice);
     let optional = [
         ("container_id", identity.container_id.as_deref()),
         ("pod_uid", identity.pod_uid.as_deref()),
+        ("unit", identity.name.as_deref().filter(|_| unit)),
     ];
     let set = optional
         .into_iter()
@@ -141,32 +144,4 @@ fn info(identity: &Identity, out: &mut Samples<'_>) {
         used += 1;
     }
     out.push_with(labels.get(..used).unwrap_or_default(), 1_u64);
-}
-
-const fn runtime(runtime: Runtime) -> &'static str {
-    match runtime {
-        Runtime::Docker => "docker",
-        Runtime::Containerd => "containerd",
-        Runtime::Podman => "podman",
-        Runtime::CriO => "cri-o",
-        Runtime::Kubernetes => "kubernetes",
-        Runtime::Systemd => "systemd",
-        Runtime::Lxc => "lxc",
-        Runtime::Nspawn => "nspawn",
-        Runtime::Libvirt => "libvirt",
-        Runtime::Cgroup => "cgroup",
-    }
-}
-
-const fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Host => "host",
-        Kind::Container => "container",
-        Kind::Sandbox => "sandbox",
-        Kind::Pod => "pod",
-        Kind::Unit => "unit",
-        Kind::Slice => "slice",
-        Kind::Machine => "machine",
-        Kind::Cgroup => "cgroup",
-    }
 }

@@ -1,9 +1,11 @@
 //! The catalogue against the lists that hold it, and against what is really written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{lines, name, plain, text};
 use crate::config::MetricsConfig;
+use crate::identity::{self, Identity};
 use crate::metrics::catalogue::{UNEXPORTED, families};
 use crate::metrics::exposition::Format;
 use crate::metrics::family::{Emit, Kind};
@@ -83,7 +85,16 @@ fn the_registry_holds_what_the_catalogue_says() {
 
 #[test]
 fn every_family_is_written_with_its_labels() {
-    let text = plain(&fixture::snapshot(2));
+    let mut snapshot = fixture::snapshot(2);
+    let mut unit = fixture::workload(3);
+    unit.identity = Arc::new(Identity {
+        id: "/system.slice/nginx.service".to_owned(),
+        kind: identity::Kind::Unit,
+        name: Some("nginx.service".to_owned()),
+        ..Identity::default()
+    });
+    snapshot.workloads.push(Arc::new(unit));
+    let text = plain(&snapshot);
     let of_machine = ["machine_id", "boot_id"];
     let of_workload = [
         "id",

@@ -52,6 +52,34 @@ impl OwnCgroup {
         Some(own)
     }
 
+    /// Makes one below it, in the same hierarchies. Drop it first.
+    pub(crate) fn nested(&self, name: &str) -> Self {
+        let mut nested = Self {
+            name: format!("{}/{name}", self.name),
+            directories: BTreeMap::new(),
+            children: Vec::new(),
+        };
+        for (hierarchy, directory) in &self.directories {
+            let directory = directory.join(name);
+            if !directory.is_dir() {
+                fs::create_dir(&directory).expect("nested cgroup");
+            }
+            nested.directories.insert(hierarchy, directory);
+        }
+        nested
+    }
+
+    /// Makes a removed one anew, under its old name.
+    pub(crate) fn make_again(&mut self, hierarchies: &[&'static str]) {
+        for hierarchy in hierarchies {
+            let directory = mount_of(hierarchy).expect("mounted").join(&self.name);
+            if !directory.is_dir() {
+                fs::create_dir(&directory).expect("own cgroup");
+            }
+            self.directories.insert(hierarchy, directory);
+        }
+    }
+
     /// Its path in every hierarchy.
     pub(crate) fn path(&self) -> String {
         format!("/{}", self.name)
@@ -69,6 +97,13 @@ impl OwnCgroup {
     /// A file that is one number.
     pub(crate) fn number(&self, hierarchy: &str, file: &str) -> u64 {
         self.read(hierarchy, file).trim().parse().expect(file)
+    }
+
+    /// A file of the hierarchy's root that is one number.
+    pub(crate) fn host_number(hierarchy: &str, file: &str) -> u64 {
+        let path = mount_of(hierarchy).expect("mounted").join(file);
+        let text = fs::read_to_string(path).expect(file);
+        text.trim().parse().expect(file)
     }
 
     /// The number after `key` in a file of such lines.
@@ -165,7 +200,7 @@ pub(crate) fn mounted(hierarchies: &[&'static str]) -> Vec<&'static str> {
 }
 
 /// Where a v1 controller or v2 is mounted whole, from `/proc/self/mounts`.
-fn mount_of(hierarchy: &str) -> Option<PathBuf> {
+pub(crate) fn mount_of(hierarchy: &str) -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").expect("/proc");
     mounts.lines().find_map(|line| {
         let mut words = line.split(' ').skip(1);

@@ -1,0 +1,149 @@
+//! Bytes and operations of the whole agent, exact, on a loop device of the test's own.
+#![allow(clippy::unwrap_used)]
+
+use crate::support::{Agent, LoopDevice, Metrics, OwnCgroup, Settings, installed, poll};
+
+const COUNTED: [(&str, &str, &str); 4] = [
+    (
+        "container_fs_reads_bytes_total",
+        "blkio.throttle.io_service_bytes_recursive",
+        "Read",
+    ),
+    (
+        "container_fs_writes_bytes_total",
+        "blkio.throttle.io_service_bytes_recursive",
+        "Write",
+    ),
+    (
+        "container_fs_reads_total",
+        "blkio.throttle.io_serviced_recursive",
+        "Read",
+    ),
+    (
+        "container_fs_writes_total",
+        "blkio.throttle.io_serviced_recursive",
+        "Write",
+    ),
+];
+
+/// The four counters, 0 without a series.
+fn ours(metrics: &Metrics, id: &str, device: &str) -> [u64; 4] {
+    COUNTED.map(|(name, ..)| {
+        let value = metrics.find(name, &[("id", id), ("device", device)]);
+        value.unwrap_or(0.0) as u64
+    })
+}
+
+/// What the throttling code counted, 0 without a line.
+fn oracle(own: &OwnCgroup, device: &LoopDevice) -> [u64; 4] {
+    let (major, minor) = device.number();
+    COUNTED.map(|(_, file, operation)| {
+        let wanted = format!("{major}:{minor} {operation} ");
+        let text = own.read("blkio", file);
+        let line = text.lines().find_map(|line| line.strip_prefix(&wanted));
+        line.map_or(0, |count| count.parse().unwrap())
+    })
+}
+
+fn write(own: &mut OwnCgroup, device: &LoopDevice, block: &str, count: u32) {
+    let output = format!("of={}", device.path());
+    let (block, count) = (format!("bs={block}"), format!("count={count}"));
+    let how = ["oflag=direct", "conv=notrunc"];
+    own.run(
+        "dd",
+        &["if=/dev/zero", &output, &block, &count, how[0], how[1]],
+    );
+}
+
+fn read(own: &mut OwnCgroup, device: &LoopDevice, block: &str, count: u32) {
+    let input = format!("if={}", device.path());
+    let (block, count) = (format!("bs={block}"), format!("count={count}"));
+    own.run(
+        "dd",
+        &[&input, "of=/dev/null", &block, &count, "iflag=direct"],
+    );
+}
+
+#[test]
+fn io_without_a_rule_is_what_was_done() {
+    let test = "io_without_a_rule_is_what_was_done";
+    let Some(mut own) = OwnCgroup::make(test, &["blkio"]) else {
+        return;
+    };
+    let Some(device) = LoopDevice::make(test, 16 << 20) else {
+        return;
+    };
+    let Some(agent) = Agent::start(test, &Settings::default()) else {
+        return;
+    };
+    let id = own.path();
+    write(&mut own, &device, "64k", 48);
+    read(&mut own, &device, "16k", 32);
+    let done = [32 << 14, 48 << 16, 32, 48];
+    assert_eq!(ours(&agent.fresh_scrape(), &id, device.path()), done);
+
+    // A removed child stays in its parent's total.
+    let mut child = own.nested("child");
+    write(&mut child, &device, "4k", 100);
+    child.remove();
+    let done = [32 << 14, (48 << 16) + (100 << 12), 32, 148];
+    let metrics = agent.fresh_scrape();
+    assert_eq!(ours(&metrics, &id, device.path()), done);
+    let child = ours(&metrics, &child.path(), device.path());
+    assert_eq!(
+        child,
+        [0, 100 << 12, 0, 100],
+        "the removed child, until scraped"
+    );
+    assert_eq!(ours(&agent.fresh_scrape(), &id, device.path()), done);
+    metrics.assert_nothing_lost();
+}
+
+#[test]
+fn io_is_what_the_throttling_code_counts() {
+    let test = "io_is_what_the_throttling_code_counts";
+    if !installed(test, "fio") {
+        return;
+    }
+    let Some(mut own) = OwnCgroup::make(test, &["blkio"]) else {
+        return;
+    };
+    let Some(device) = LoopDevice::make(test, 16 << 20) else {
+        return;
+    };
+    let Some(agent) = Agent::start(test, &Settings::default()) else {
+        return;
+    };
+    // Since 6.10 the kernel counts only on disks with a rule: this one slows nothing.
+    let (major, minor) = device.number();
+    let rule = format!("{major}:{minor} 1099511627776");
+    own.write("blkio", "blkio.throttle.write_bps_device", &rule);
+    let random = [
+        "--name=t",
+        "--rw=randrw",
+        "--bs=4k",
+        "--size=1M",
+        "--direct=1",
+    ];
+    let how = ["--ioengine=psync", "--filename", device.path()];
+    own.run("fio", &[&random[..], &how[..]].concat());
+    write(&mut own, &device, "256k", 12);
+    let id = own.path();
+    let counted = oracle(&own, &device);
+    eprintln!("{test}: {counted:?}");
+    assert!(counted.iter().all(|count| *count > 0), "{counted:?}");
+    poll("the same counts", || {
+        let ours = ours(&agent.fresh_scrape(), &id, device.path());
+        (ours == counted).then_some(())
+    });
+    assert_eq!(oracle(&own, &device), counted);
+    // Larger than a request of this disk may be: the throttling code counts each part as an
+    // operation, the agent what was asked for. The bytes are the same.
+    write(&mut own, &device, "4M", 3);
+    let (bytes, operations) = (
+        oracle(&own, &device),
+        ours(&agent.fresh_scrape(), &id, device.path()),
+    );
+    assert_eq!(operations[..2], bytes[..2]);
+    assert!(operations[3] > counted[3] && operations[3] <= bytes[3]);
+}

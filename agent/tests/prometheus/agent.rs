@@ -1,0 +1,57 @@
+//! The agent under test.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::process::{Daemon, free_address};
+
+const START: Duration = Duration::from_secs(30);
+
+/// A running agent with a socket, port and configuration of its own.
+pub(crate) struct Agent {
+    pub(crate) daemon: Daemon,
+    pub(crate) metrics: SocketAddr,
+    _dir: TempDir,
+}
+
+impl Agent {
+    /// Starts it and waits until it has readings.
+    ///
+    /// It reads ten times a second, so that what a scrape sees is at most 0.1 s old: that bounds the
+    /// error of a rate over 30 s below a percent.
+    pub(crate) fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let metrics = free_address();
+        let config = dir.path().join("plimsoll.toml");
+        let socket = dir.path().join("plimsoll.sock");
+        let text = format!(
+            "[agent]\nsocket = {socket:?}\ntick = \"100ms\"\n\n[metrics]\nlisten = \"{metrics}\"\n"
+        );
+        fs::write(&config, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        command.arg("agent").arg("--config").arg(&config);
+        let mut daemon = Daemon::start("plimsoll", &mut command, dir.path().join("agent.log"));
+        daemon.ready(START, || get(metrics, "/readyz"));
+        Self {
+            daemon,
+            metrics,
+            _dir: dir,
+        }
+    }
+
+    /// Text of `/metrics`.
+    pub(crate) fn scrape(&self) -> String {
+        get(self.metrics, "/metrics").unwrap()
+    }
+}
+
+fn get(address: SocketAddr, path: &str) -> Result<String, String> {
+    ureq::get(format!("http://{address}{path}"))
+        .call()
+        .and_then(|mut response| response.body_mut().read_to_string())
+        .map_err(|error| format!("{path}: {error}"))
+}

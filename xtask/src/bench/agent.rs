@@ -1,0 +1,130 @@
+//! The release agent with a configuration, socket and port of its own.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::http::{self, Answer};
+use super::interrupt;
+use super::process::Process;
+use crate::workspace;
+
+/// Below the workspace's root.
+const AGENT: &str = "target/release/plimsoll";
+const READY: Duration = Duration::from_secs(30);
+
+/// How an agent differs from the default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variant {
+    Default,
+    /// Without the kernel's run-time statistics, which cost every BPF program.
+    NoStatistics,
+    /// Without the system-call tracepoints, which cost every system call, and the fork probe.
+    NoNamespace,
+}
+
+impl Variant {
+    fn probes(self) -> &'static str {
+        match self {
+            Self::Default => "",
+            Self::NoStatistics => "run_time_stats = false",
+            Self::NoNamespace => "namespace = false",
+        }
+    }
+}
+
+/// A running agent; stopped on drop.
+pub(crate) struct Agent {
+    pub(crate) process: Process,
+    address: SocketAddr,
+    folder: PathBuf,
+}
+
+impl Agent {
+    /// Starts it and waits until it has taken its first reading.
+    pub(crate) fn start(variant: Variant) -> Result<Self> {
+        let address = http::free_address()?;
+        let folder = std::env::temp_dir().join(format!(
+            "plimsoll-bench-{}-{}",
+            std::process::id(),
+            address.port()
+        ));
+        fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let config = folder.join("plimsoll.toml");
+        let socket = folder.join("plimsoll.sock");
+        let text = format!(
+            "[agent]\nsocket = \"{}\"\n[metrics]\nlisten = \"{address}\"\n[log]\nlevel = \"warn\"\n[probes]\n{}\n",
+            socket.display(),
+            variant.probes()
+        );
+        fs::write(&config, text).context("cannot write the agent's configuration")?;
+        let log = File::create(folder.join("log")).context("cannot make the agent's log")?;
+        let mut command = Command::new(workspace::root().join(AGENT));
+        command.arg("agent").arg("--config").arg(&config);
+        let process = Process::start("the agent", &mut command, Some(&log))?;
+        let mut agent = Self {
+            process,
+            address,
+            folder,
+        };
+        interrupt::poll("the agent's first reading", READY, || {
+            { agent.process.check().is_err() || http::get(address, "/readyz").is_ok() }
+                .then_some(())
+        })
+        .with_context(|| agent.log())?;
+        Ok(agent)
+    }
+
+    pub(crate) fn scrape(&self) -> Result<Answer> {
+        http::get(self.address, "/metrics").with_context(|| self.log())
+    }
+
+    fn log(&self) -> String {
+        let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        format!("the agent, which logged:\n{log}")
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // The process goes by its own drop; its open log does not keep the folder.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Value of the first sample of `name` whose labels hold `with`.
+pub(crate) fn sample(text: &str, name: &str, with: &str) -> Option<f64> {
+    text.lines()
+        .filter(|line| line.starts_with(name) && line.contains(with))
+        .find(|line| matches!(line.as_bytes().get(name.len()), Some(b' ' | b'{')))
+        .and_then(|line| line.rsplit(' ').next()?.parse().ok())
+}
+
+/// Value of label `label` of a sample's line.
+pub(crate) fn label<'t>(line: &'t str, label: &str) -> Option<&'t str> {
+    let (_, rest) = line.split_once(&format!("{label}=\""))?;
+    rest.split('"').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{label, sample};
+
+    const TEXT: &str =
+        "# HELP a_total x\na_total{probe=\"p\",hook=\"h\"} 7\na_total_more 9\na 1.5\n";
+
+    #[test]
+    fn finds_whole_names_and_labels() {
+        assert_eq!(sample(TEXT, "a", ""), Some(1.5));
+        assert_eq!(sample(TEXT, "a_total", "probe=\"p\""), Some(7.0));
+        assert_eq!(sample(TEXT, "a_total", "probe=\"q\""), None);
+        assert_eq!(
+            label("a_total{probe=\"p\",hook=\"h\"} 7", "hook"),
+            Some("h")
+        );
+    }
+}

@@ -1,0 +1,54 @@
+//! Lives of cgroups.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::{Args, repeat};
+
+/// Makes a cgroup below `parent` (v2), moves into it and back, freezes it, removes it. The process
+/// starts in `parent`'s sibling `home`.
+pub(super) fn lives(args: &Args, parent: &Path) -> Result<(u64, Duration)> {
+    let own = parent.join("life");
+    let home = parent.join("home");
+    // Left by a load that was interrupted.
+    let _ = fs::remove_dir(&own);
+    let _ = fs::create_dir(&home);
+    let pid = std::process::id().to_string();
+    let write = |path: &Path, file: &str, value: &str| {
+        let path = path.join(file);
+        fs::write(&path, value).with_context(|| format!("cannot write {}", path.display()))
+    };
+    repeat(args, || {
+        fs::create_dir(&own).context("cannot make a cgroup")?;
+        write(&own, "cgroup.procs", &pid)?;
+        write(&home, "cgroup.procs", &pid)?;
+        write(&own, "cgroup.freeze", "1")?;
+        write(&own, "cgroup.freeze", "0")?;
+        fs::remove_dir(&own).context("cannot remove a cgroup")
+    })
+}
+
+/// Renames a v1 cgroup below `parent` to and fro.
+pub(super) fn renames(args: &Args, parent: &Path) -> Result<(u64, Duration)> {
+    let (first, second) = (parent.join("name"), parent.join("other-name"));
+    let _ = fs::remove_dir(&second);
+    if !first.exists() {
+        fs::create_dir(&first).context("cannot make a cgroup")?;
+    }
+    let mut there = false;
+    let outcome = repeat(args, || {
+        let (from, to) = if there {
+            (&second, &first)
+        } else {
+            (&first, &second)
+        };
+        there = !there;
+        fs::rename(from, to).context("cannot rename a cgroup")
+    });
+    let _ = fs::remove_dir(&first);
+    let _ = fs::remove_dir(&second);
+    outcome
+}
