@@ -25,6 +25,8 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -54,6 +56,9 @@ pub(crate) struct Args {
     /// Only these test programs
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     test: Vec<String>,
+    /// Guests that run at once
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
     /// Use what is there already; download nothing
     #[arg(long)]
     offline: bool,
@@ -106,23 +111,23 @@ fn test(args: &Args) -> Result<Verdict> {
         "vm-test: programs ready after {:.1} s",
         began.elapsed().as_secs_f64()
     );
-    let mut outcomes = Vec::new();
+    let mut guests = Vec::new();
     for (entry, kernel) in &kernels {
         for world in &entry.worlds {
-            if !args.world.is_empty() && !args.world.contains(world) {
-                continue;
+            if args.world.is_empty() || args.world.contains(world) {
+                guests.push(Guest {
+                    qemu: &qemu,
+                    kernel,
+                    world: *world,
+                    expected_skips: catalogue.expected_skips(entry, *world),
+                    cache: &cache,
+                });
             }
-            let guest = Guest {
-                qemu: &qemu,
-                kernel,
-                world: *world,
-                expected_skips: catalogue.expected_skips(entry, *world),
-                cache: &cache,
-            };
-            let outcome = guest.outcome(&programs, &common)?;
-            worst = worst.max(outcome.verdict());
-            outcomes.push(outcome);
         }
+    }
+    let outcomes = all(&guests, args.jobs, &programs, &common)?;
+    for outcome in &outcomes {
+        worst = worst.max(outcome.verdict());
     }
     println!("vm-test: summary");
     for outcome in &outcomes {
@@ -169,6 +174,32 @@ fn kernels(
         anyhow::bail!("no kernel to test with");
     }
     Ok((found, worst))
+}
+
+/// What came of every guest, in their order; `jobs` of them run at once.
+fn all(guests: &[Guest], jobs: usize, programs: &Programs, common: &Path) -> Result<Vec<Outcome>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            match guests.get(n) {
+                Some(guest) => done.push((n, guest.outcome(programs, common))),
+                None => return done,
+            }
+        }
+    };
+    let mut outcomes = thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        let done = workers.into_iter().map(|worker| worker.join());
+        done.collect::<Result<Vec<_>, _>>()
+    })
+    .map_err(|_| anyhow::anyhow!("a guest's thread panicked"))?
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>();
+    outcomes.sort_by_key(|(n, _)| *n);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 /// One kernel in one world.

@@ -17,21 +17,28 @@ use super::protocol::Program;
 use crate::{command, host, workspace};
 
 /// Integration tests of the agent that run in guests, with the longest they may take.
-const TESTS: [(&str, u64); 2] = [("vm", 240), ("privileged", 240)];
+const TESTS: [(&str, u64); 2] = [("vm", 240), ("privileged", 480)];
 /// Part of the names of tests that measure the hardware, which here is none.
 const TIMINGS: &str = "readings::cost::";
 /// Tools of the tests that busybox does not have, or not with what they ask of it.
-const TOOLS: [&str; 9] = [
+const TOOLS: [&str; 14] = [
+    "chrt",
     "dash",
     "dd",
     "fio",
     "ip",
     "iperf3",
     "losetup",
+    "nsenter",
+    "perl",
+    "setpriv",
     "ss",
     "stress-ng",
     "tc",
+    "unshare",
 ];
+/// Where perl-base keeps its modules.
+const PERL_MODULES: &str = "/usr/lib/x86_64-linux-gnu/perl-base";
 /// Its applets stand in for everything else.
 pub(super) const BUSYBOX: &str = "/bin/busybox";
 
@@ -104,6 +111,9 @@ impl Programs {
         for program in tests.chain([self.agent.clone()]) {
             libraries.extend(linked(&program)?);
             archive.file(&program.display().to_string(), &stripped(&program)?)?;
+        }
+        for module in workspace::files_in(Path::new(PERL_MODULES))? {
+            archive.file(&module.display().to_string(), &fs::read(&module)?)?;
         }
         for library in libraries {
             archive.file(&library.display().to_string(), &fs::read(&library)?)?;
