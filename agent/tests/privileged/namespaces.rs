@@ -166,8 +166,12 @@ fn alive_in_proc() -> BTreeSet<u64> {
     let mut alive: BTreeSet<_> = numbers.filter_map(|pid: u32| inode(pid, "net")).collect();
     let mounts = fs::read_to_string("/proc/1/mountinfo").unwrap();
     let roots = mounts.lines().filter_map(|line| line.split(' ').nth(3));
-    let mounted =
-        roots.filter_map(|root| root.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok());
+    let mounted = roots.filter_map(|root| {
+        root.strip_prefix("net:[")?
+            .strip_suffix(']')?
+            .parse::<u64>()
+            .ok()
+    });
     alive.extend(mounted);
     alive
 }
