@@ -82,6 +82,13 @@ impl Reader {
         }
     }
 
+    /// Leaves v1's blkio files alone, where somebody else counts what they would.
+    #[must_use]
+    pub fn without_v1_io(mut self) -> Self {
+        self.v1.leave_io();
+        self
+    }
+
     /// Reads everything; the limits when they are due, every 16 seconds at the latest.
     ///
     /// # Errors

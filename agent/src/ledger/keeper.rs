@@ -71,6 +71,8 @@ pub struct Keeper {
     pub(super) lifecycle_lost: u64,
     pub(super) process_lost: u64,
     pub(super) mounted_at: Option<Instant>,
+    /// A cgroup was renamed: look where everything is now.
+    pub(super) renamed: bool,
     /// Cgroups that the kernel's maps had and the tree had not, in the last tick and in this one.
     pub(super) strangers: HashSet<CgroupKey>,
     pub(super) new_strangers: HashSet<CgroupKey>,
@@ -109,6 +111,7 @@ impl Keeper {
             lifecycle_lost: 0,
             process_lost: 0,
             mounted_at: None,
+            renamed: false,
             strangers: HashSet::new(),
             new_strangers: HashSet::new(),
             parts,
@@ -170,6 +173,9 @@ impl Keeper {
         let boot = boot_time();
         for event in events {
             self.apply(boot, event);
+        }
+        if std::mem::take(&mut self.renamed) {
+            self.rescan();
         }
         while let Ok(update) = self.parts.updates.try_recv() {
             self.enrich(&update);

@@ -217,10 +217,8 @@ fn workload(account: &Account, measured: bool, switches_known: bool) -> Workload
 /// before its files were read still has what the probe counted.
 fn reading(account: &Account) -> Reading {
     let mut reading = account.reading.clone();
-    if let Some(counted) = &account.counted_io
-        && (reading.io.is_some() || !counted.is_empty())
-    {
-        reading.io = Some(counted.clone());
+    if account.counted_io.is_some() {
+        reading.io.clone_from(&account.counted_io);
     }
     reading
 }
