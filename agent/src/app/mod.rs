@@ -35,6 +35,7 @@ pub fn run(config: Config, source: Source) -> Result<(), Error> {
     logging::start(&config.log);
     preflight::check()?;
     preflight::raise_file_limit();
+    preflight::limit_heaps();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(8)

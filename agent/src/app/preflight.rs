@@ -58,6 +58,16 @@ pub(super) fn raise_file_limit() {
     }
 }
 
+/// Lets all threads share two heaps. glibc gives each thread one of its own, and what the ledger
+/// allocates and scrapes free stays in all of them: 10 of 43 MiB at 1,000 cgroups.
+pub(super) fn limit_heaps() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: called before other threads start; it only sets a parameter of the allocator.
+    unsafe {
+        nix::libc::mallopt(nix::libc::M_ARENA_MAX, 2);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,13 +3,16 @@
 //! In: a [`Placement`]. Out: a [`Reading`] a call. Where a value comes from is for `v1` and `v2`.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::file::Scratch;
 use super::place::{Place, Vanished};
 use super::{Layout, Limits, Placement, Reading, v1, v2};
 
-/// Limits change seldom, and reading them means opening ten files: once in so many readings.
-const READINGS_PER_REFRESH: u32 = 60;
+/// Limits change seldom, and reading them means opening ten files; engines set them just after they
+/// made the cgroup. So they are looked at again after a second, and then half as often each time.
+const FIRST_REFRESH: Duration = Duration::from_secs(1);
+const LAST_REFRESH: Duration = Duration::from_secs(16);
 
 /// Whether a workload runs, as the kernel says; cheap, but not part of a [`Reading`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,10 +31,11 @@ pub struct Reader {
     v2: Option<v2::Files>,
     limits: Limits,
     pids_max: Option<u64>,
-    readings_to_refresh: u32,
-    /// Readings between the first two refreshes: differs between readers, so that those opened
+    /// When the limits are due; `None` before the first reading.
+    refresh_at: Option<Instant>,
+    /// Time to the refresh after that. The first differs between readers, so that those opened
     /// together do not all refresh in the same tick.
-    first_interval: u32,
+    interval: Duration,
 }
 
 impl Reader {
@@ -45,7 +49,7 @@ impl Reader {
         let host = placement.paths.values().all(|path| path == "/");
         let mut v1 = v1::Files::default();
         let mut unified = None;
-        let mut first_interval = READINGS_PER_REFRESH;
+        let mut interval = FIRST_REFRESH;
         for (id, path) in &placement.paths {
             let Some(hierarchy) = layout.hierarchy(*id) else {
                 continue;
@@ -57,7 +61,7 @@ impl Reader {
                 continue;
             }
             let place = Place::open(*id, path, directory);
-            first_interval = 1 + place.spread(READINGS_PER_REFRESH);
+            interval = FIRST_REFRESH + Duration::from_millis(place.spread(1_000).into());
             if hierarchy.is_unified() {
                 unified = Some(place);
                 continue;
@@ -73,20 +77,26 @@ impl Reader {
             v2,
             limits: Limits::default(),
             pids_max: None,
-            readings_to_refresh: 0,
-            first_interval,
+            refresh_at: None,
+            interval,
         }
     }
 
-    /// Reads everything. The first time and once in about 60, the limits too.
+    /// Leaves v1's blkio files alone, where somebody else counts what they would.
+    #[must_use]
+    pub fn without_v1_io(mut self) -> Self {
+        self.v1.leave_io();
+        self
+    }
+
+    /// Reads everything; the limits when they are due, every 16 seconds at the latest.
     ///
     /// # Errors
     /// [`Vanished`] as soon as one of its cgroups is gone: the reading before was the last.
     pub fn read(&mut self, scratch: &mut Scratch) -> Result<Reading, Vanished> {
-        if self.readings_to_refresh == 0 {
+        if self.refresh_at.is_none_or(|at| at <= Instant::now()) {
             self.refresh_limits(scratch)?;
         }
-        self.readings_to_refresh = self.readings_to_refresh.saturating_sub(1);
         let mut reading = Reading {
             limits: self.limits,
             ..Reading::default()
@@ -114,8 +124,8 @@ impl Reader {
         }
         self.v1.read_limits(scratch, &mut limits, &mut pids_max)?;
         (self.limits, self.pids_max) = (limits, pids_max);
-        self.readings_to_refresh =
-            std::mem::replace(&mut self.first_interval, READINGS_PER_REFRESH);
+        self.refresh_at = Some(Instant::now() + self.interval);
+        self.interval = (self.interval * 2).min(LAST_REFRESH);
         Ok(limits)
     }
 

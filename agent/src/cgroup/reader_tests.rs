@@ -176,10 +176,12 @@ fn refreshes_are_spread_over_the_interval() {
         std::fs::create_dir(root.path().join(number.to_string())).unwrap();
         let path = format!("/{number}");
         let mut reader = Reader::open(&layout, &placement(&[(HierarchyId::V2, &path)]));
+        let (first, before) = (reader.interval, Instant::now());
         reader.read(&mut scratch).unwrap();
-        intervals.insert(reader.readings_to_refresh);
-        assert!(reader.readings_to_refresh < READINGS_PER_REFRESH);
-        assert_eq!(reader.first_interval, READINGS_PER_REFRESH);
+        assert!(first >= FIRST_REFRESH && first < 2 * FIRST_REFRESH);
+        assert!(reader.refresh_at.unwrap() >= before + first);
+        assert_eq!(reader.interval, 2 * first);
+        intervals.insert(first);
     }
     assert!(intervals.len() > 10, "{intervals:?}");
 }

@@ -267,6 +267,7 @@ pub const PROBES: &[Probe] = &[
         &[TASK_CGROUP],
     ),
     probe("block_bio_queue", Hook::BtfTracepoint, Group::Io, &[BIO]),
+    probe("block_split", Hook::BtfTracepoint, Group::Io, &[BIO]),
     probe("skb_ingress", Hook::CgroupIngress, Group::Network, &[]),
     probe("skb_egress", Hook::CgroupEgress, Group::Network, &[]),
     probe(

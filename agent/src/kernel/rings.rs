@@ -67,10 +67,13 @@ impl Ring {
         })
     }
 
-    /// Takes all records that wait, oldest first.
+    /// Takes the records that wait, oldest first, up to a ring's worth: under a storm more come as fast
+    /// as they are taken, and readings must not wait for its end.
     pub fn drain(&mut self, mut each: impl FnMut(KernelEvent)) {
         let mut waiting_bytes = 0;
-        while let Some(item) = self.buffer.next() {
+        while waiting_bytes < self.counters.capacity_bytes
+            && let Some(item) = self.buffer.next()
+        {
             waiting_bytes += item.len() as u64 + RECORD_HEADER;
             self.counters.records += 1;
             match KernelEvent::decode(&item) {

@@ -37,6 +37,8 @@ pub(super) type Sums = (
 pub(super) struct Account {
     /// Its cgroups, one a hierarchy at most.
     pub(super) members: BTreeMap<HierarchyId, Member>,
+    /// Under which the tree finds it.
+    pub(super) merge_key: String,
     /// The hierarchy whose path names it, and in which its parent is looked up.
     pub(super) home: HierarchyId,
     pub(super) identity: Arc<Identity>,
@@ -88,6 +90,7 @@ impl Account {
     pub(super) fn new(identity: Identity, home: HierarchyId, created: SystemTime) -> Self {
         let mut account = Self {
             members: BTreeMap::new(),
+            merge_key: String::new(),
             home,
             id: Arc::from(identity.id.as_str()),
             name: None,

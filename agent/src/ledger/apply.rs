@@ -94,7 +94,7 @@ impl Keeper {
             // v1 only, and rare: paths of everything below changed too.
             CgroupOperation::Rename => {
                 self.removed(cgroup, at);
-                self.rescan();
+                self.renamed = true;
             }
             CgroupOperation::Frozen(frozen) => self.set_frozen(account, frozen),
             // The last moment at which its files say what it used in all.

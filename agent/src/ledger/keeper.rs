@@ -71,6 +71,8 @@ pub struct Keeper {
     pub(super) lifecycle_lost: u64,
     pub(super) process_lost: u64,
     pub(super) mounted_at: Option<Instant>,
+    /// A cgroup was renamed: look where everything is now.
+    pub(super) renamed: bool,
     /// Cgroups that the kernel's maps had and the tree had not, in the last tick and in this one.
     pub(super) strangers: HashSet<CgroupKey>,
     pub(super) new_strangers: HashSet<CgroupKey>,
@@ -109,6 +111,7 @@ impl Keeper {
             lifecycle_lost: 0,
             process_lost: 0,
             mounted_at: None,
+            renamed: false,
             strangers: HashSet::new(),
             new_strangers: HashSet::new(),
             parts,
@@ -122,9 +125,11 @@ impl Keeper {
         let mut due = Instant::now();
         while !stop.load(Ordering::Relaxed) {
             let now = Instant::now();
+            let period = self.parts.settings.borrow().tick;
+            // A reload may have made it shorter.
+            due = due.min(now + period);
             if now >= due {
                 self.take_tick();
-                let period = self.parts.settings.borrow().tick;
                 // A tick that took too long is skipped, not made up for.
                 due = (due + period).max(Instant::now());
             }
@@ -168,6 +173,9 @@ impl Keeper {
         let boot = boot_time();
         for event in events {
             self.apply(boot, event);
+        }
+        if std::mem::take(&mut self.renamed) {
+            self.rescan();
         }
         while let Ok(update) = self.parts.updates.try_recv() {
             self.enrich(&update);
@@ -220,11 +228,10 @@ impl Keeper {
             self.start_anew(id);
         }
         if let Inserted::New(_) | Inserted::Revived(_) = inserted {
-            let fold = self.tree.iter().filter(|(_, a)| !a.folded).count()
-                > self.parts.settings.borrow().max_workloads;
+            let fold = self.tree.unfolded() > self.parts.settings.borrow().max_workloads;
+            self.tree.set_folded(id, fold);
             let execs_are_told = self.parts.kernel.is_attached("sched_process_exec");
             if let Some(account) = self.tree.get_mut(id) {
-                account.folded = fold && !account.is_host();
                 account.execs_at_birth = Some(account.execs).filter(|_| execs_are_told);
                 if let Some(kills) = self.past_oom_kills.remove(account.id.as_ref()) {
                     account.oom_kills = kills;
@@ -273,9 +280,6 @@ impl Keeper {
             let top_level = parent.is_some() && parent == self.tree.host();
             if top_level && let Some(cpu) = gone.reading.cpu {
                 self.dead_cpu_ns += cpu.usage_ns;
-            }
-            if let Some(key) = gone.identity.details_key() {
-                self.parts.attribution.forget(key);
             }
         }
     }

@@ -9,6 +9,9 @@ use crate::cgroup::{CgroupKey, Controller, DeviceIo, DeviceNumber, HierarchyId};
 use crate::kernel::interface_names;
 use plimsoll_abi::map::IoTotals;
 
+/// Counts I/O where the files do not.
+pub(super) const IO_PROBE: &str = "block_bio_queue";
+
 /// Who gets a map entry.
 enum Heir {
     /// It is of the workload's own cgroup.
@@ -199,9 +202,13 @@ impl Keeper {
                 parent.io.add_child(&io);
             }
         }
-        if self.parts.kernel.is_attached("block_bio_queue") {
+        if self.parts.kernel.is_attached(IO_PROBE) {
+            let io = self.parts.layout.controller(Controller::Io).map(|h| h.id);
             for (_, account) in self.tree.iter_mut() {
-                account.counted_io = Some(account.io.sum().iter().map(device_io).collect());
+                let counted: Vec<_> = account.io.sum().iter().map(device_io).collect();
+                let told = io.is_some_and(|io| account.members.contains_key(&io))
+                    || account.counted_io.is_some();
+                account.counted_io = (told || !counted.is_empty()).then_some(counted);
             }
         }
     }

@@ -150,34 +150,47 @@ impl Keeper {
         }
     }
 
-    /// Forgets the dead that a scrape has shown, or that waited long enough for one.
+    /// Forgets the dead that a scrape has shown, that waited long enough for one, or that have no
+    /// series of their own; and the oldest of them when they are more than the cap on workloads.
     pub(super) fn retire(&mut self) {
         let scraped = *self.parts.scraped.borrow();
-        let retain = self.parts.settings.borrow().retain_dead;
-        let over = |account: &Account| {
-            let Life::Dead { since } = account.life else {
-                return false;
-            };
-            let shown = account.dead_since_tick.is_some_and(|tick| tick <= scraped);
-            shown || since.elapsed().is_ok_and(|waited| waited > retain)
+        let (retain, most) = {
+            let settings = self.parts.settings.borrow();
+            (settings.retain_dead, settings.max_workloads)
         };
-        let ids: Vec<AccountId> = self
+        let dead: Vec<(AccountId, bool)> = self
             .tree
             .iter()
-            .filter(|(_, account)| over(account))
-            .map(|(id, _)| id)
+            .filter_map(|(id, account)| {
+                let Life::Dead { since } = account.life else {
+                    return None;
+                };
+                let shown = account.dead_since_tick.is_some_and(|tick| tick <= scraped);
+                let waited = since.elapsed().is_ok_and(|waited| waited > retain);
+                Some((id, shown || waited || account.folded))
+            })
             .collect();
-        for id in ids {
-            let Some(account) = self.tree.forget(id) else {
-                continue;
-            };
-            if account.folded {
-                self.other.retire(&account);
+        let too_many = dead.len().saturating_sub(most);
+        for (n, (id, over)) in dead.into_iter().enumerate() {
+            if over || n < too_many {
+                self.forget(id);
             }
-            if account.oom_kills > 0 && self.past_oom_kills.len() < PAST_OOM_KILLS {
-                self.past_oom_kills
-                    .insert(account.id.to_string(), account.oom_kills);
-            }
+        }
+    }
+
+    fn forget(&mut self, id: AccountId) {
+        let Some(account) = self.tree.forget(id) else {
+            return;
+        };
+        if account.folded {
+            self.other.retire(&account);
+        }
+        if account.oom_kills > 0 && self.past_oom_kills.len() < PAST_OOM_KILLS {
+            self.past_oom_kills
+                .insert(account.id.to_string(), account.oom_kills);
+        }
+        if let Some(key) = account.identity.details_key() {
+            self.parts.attribution.forget(key);
         }
     }
 }
@@ -204,10 +217,8 @@ fn workload(account: &Account, measured: bool, switches_known: bool) -> Workload
 /// before its files were read still has what the probe counted.
 fn reading(account: &Account) -> Reading {
     let mut reading = account.reading.clone();
-    if let Some(counted) = &account.counted_io
-        && (reading.io.is_some() || !counted.is_empty())
-    {
-        reading.io = Some(counted.clone());
+    if account.counted_io.is_some() {
+        reading.io.clone_from(&account.counted_io);
     }
     reading
 }

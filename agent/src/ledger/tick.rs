@@ -7,6 +7,7 @@ use plimsoll_abi::namespace::NET;
 
 use super::account::{Account, AccountId};
 use super::keeper::Keeper;
+use super::kernel_maps::IO_PROBE;
 use super::namespaces;
 use super::snapshot::{Life, TaskCounts};
 use crate::cgroup::Reader;
@@ -152,9 +153,15 @@ impl Keeper {
         }
         let layout = &self.parts.layout;
         let placement = &account.placement;
-        let reader = account
-            .reader
-            .get_or_insert_with(|| Reader::open(layout, placement));
+        let counts_io = self.parts.kernel.is_attached(IO_PROBE);
+        let reader = account.reader.get_or_insert_with(|| {
+            let reader = Reader::open(layout, placement);
+            if counts_io {
+                reader.without_v1_io()
+            } else {
+                reader
+            }
+        });
         // A cgroup that vanished keeps its last reading; its removal is about to be told.
         let Ok(reading) = reader.read(&mut self.scratch) else {
             return;

@@ -21,6 +21,8 @@ pub(super) struct Tree {
     /// Hierarchies by how well their path names a workload, best first.
     home_order: Vec<HierarchyId>,
     next: u64,
+    /// Accounts in `other`.
+    folded: usize,
 }
 
 /// What an insertion did.
@@ -52,6 +54,7 @@ impl Tree {
             by_merge_key: HashMap::new(),
             home_order,
             next: 0,
+            folded: 0,
         }
     }
 
@@ -83,8 +86,9 @@ impl Tree {
             None => {
                 self.next += 1;
                 let id = AccountId(self.next);
-                self.accounts
-                    .insert(id, Account::new(identity, key.hierarchy, created));
+                let mut account = Account::new(identity, key.hierarchy, created);
+                account.merge_key.clone_from(&merge_key);
+                self.accounts.insert(id, account);
                 self.by_merge_key.insert(merge_key, id);
                 Inserted::New(id)
             }
@@ -191,8 +195,26 @@ impl Tree {
 
     /// Forgets a dead account.
     pub(super) fn forget(&mut self, id: AccountId) -> Option<Account> {
-        self.by_merge_key.retain(|_, account| *account != id);
-        self.accounts.remove(&id)
+        let account = self.accounts.remove(&id)?;
+        if self.by_merge_key.get(&account.merge_key) == Some(&id) {
+            self.by_merge_key.remove(&account.merge_key);
+        }
+        self.folded -= usize::from(account.folded);
+        Some(account)
+    }
+
+    /// Accounts that are not in `other`.
+    pub(super) fn unfolded(&self) -> usize {
+        self.accounts.len() - self.folded
+    }
+
+    /// Puts an account into `other`, or takes it out; never the host.
+    pub(super) fn set_folded(&mut self, id: AccountId, folded: bool) {
+        if let Some(account) = self.accounts.get_mut(&id) {
+            self.folded -= usize::from(account.folded);
+            account.folded = folded && !account.is_host();
+            self.folded += usize::from(account.folded);
+        }
     }
 
     /// The path that names a workload is v2's, where it has one.

@@ -180,8 +180,10 @@ impl Drop for Container<'_> {
 
 impl Drop for Docker {
     fn drop(&mut self) {
-        if self.daemon.is_none() && !std::thread::panicking() {
-            self.start_daemon();
+        if self.daemon.is_none() {
+            // Containers outlive a dockerd that a test stopped; without one again they would stay.
+            let start = std::panic::AssertUnwindSafe(|| self.start_daemon());
+            let _best_effort = std::panic::catch_unwind(start);
         }
         if let Ok(list) = self.command().args(["ps", "--all", "--quiet"]).output() {
             let ids = String::from_utf8_lossy(&list.stdout).into_owned();

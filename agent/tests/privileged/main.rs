@@ -7,6 +7,7 @@ mod churn;
 mod cpu;
 mod daemon;
 mod io;
+mod losses;
 mod memory;
 mod namespaces;
 mod network;

@@ -53,7 +53,9 @@ fn exec_and_exit_are_told() {
 
     let child = own.spawn("sleep", &["600"]);
     let pid = child.id();
-    agent.event(&["event=exec"], |event| event["tgid"] == pid);
+    agent.event(&["event=exec"], |event| {
+        event["tgid"] == pid && event["comm"] == "sleep"
+    });
     child.kill().unwrap();
     child.wait().unwrap();
     let ended = exit(&agent, pid);

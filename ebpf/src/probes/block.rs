@@ -1,8 +1,9 @@
 //! I/O per cgroup and disk, where the kernel does not count it itself.
 //!
-//! - Hooks: `tp_btf/block_bio_queue`: where a bio enters the block layer, once, before it is split
-//!   or merged. It is the place at which cgroup v2 counts `io.stat` (block/blk-core.c
-//!   submit_bio_noacct_nocheck(), v6.12), and what is counted here is the same.
+//! - Hooks: `tp_btf/block_bio_queue`, where a bio enters the block layer, and `tp_btf/block_split`,
+//!   where the rest of one that is too large for its disk enters again. That is where cgroup v2
+//!   counts `io.stat` (block/blk-cgroup.c blk_cgroup_bio_start(), v6.12): the bytes once, an
+//!   operation each time. What is counted here is the same.
 //! - Writes: `CGROUP_IO`, by cgroup id in the io controller's hierarchy and by whole disk.
 //! - Cost: ten loads and one per-CPU hash look-up a bio.
 //! - Needs: BTF tracepoints (5.5). The agent attaches it only where the io controller is on v1, whose
@@ -25,15 +26,25 @@ const DISCARD: u32 = 3;
 
 #[btf_tracepoint(function = "block_bio_queue")]
 pub(crate) fn block_bio_queue(ctx: BtfTracePointContext) -> i32 {
-    let _ = try_block_bio_queue(ctx.arg(0)); // None: a bio of no cgroup, or no room.
+    let bio: Pointer = ctx.arg(0);
+    count(bio, load_within(bio, &at::BIO_ITER, &at::BVEC_ITER_SIZE));
     0
 }
 
+#[btf_tracepoint(function = "block_split")]
+pub(crate) fn block_split(ctx: BtfTracePointContext) -> i32 {
+    // The part that was split off; its bytes were counted with the whole.
+    count(ctx.arg(0), 0);
+    0
+}
+
+/// Counts one operation of `bytes`, unless the bio is charged to no cgroup.
 #[inline(always)]
-fn try_block_bio_queue(bio: Pointer) -> Option<()> {
-    let bytes: u32 = load_within(bio, &at::BIO_ITER, &at::BVEC_ITER_SIZE);
+fn count(bio: Pointer, bytes: u32) {
     let operation = load::<u32>(bio, &at::BIO_OPF) & OPERATION;
-    let totals = totals(bio)?;
+    let Some(totals) = totals(bio) else {
+        return;
+    };
     let bytes = u64::from(bytes);
     // As in blk_cgroup_bio_start(): what is neither discard nor a write is a read; a flush has odd
     // or even numbers by the same rule (op_is_write(), v6.12).
@@ -50,7 +61,6 @@ fn try_block_bio_queue(bio: Pointer) -> Option<()> {
             add(&raw mut (*totals).writes, 1);
         }
     }
-    Some(())
 }
 
 /// This CPU's totals of the bio's cgroup and disk; made by the first bio.

@@ -26,16 +26,20 @@ fn try_sched_switch(ctx: &BtfTracePointContext) {
     // (bool preempt, struct task_struct *prev, struct task_struct *next, …)
     let next: Pointer = ctx.arg(2);
     let id = task_cgroup_id_direct(next);
+    let Some(activity) = activity(id) else {
+        return lost(loss::ACTIVITY);
+    };
+    // SAFETY: the value is this CPU's own, and this hook does not nest on a CPU.
+    unsafe { (*activity).switches = (*activity).switches.wrapping_add(1) };
+}
+
+/// This CPU's value of the cgroup; made by the first switch.
+#[inline(always)]
+fn activity(id: u64) -> Option<*mut Activity> {
     if let Some(activity) = CGROUP_ACTIVITY.get_ptr_mut(id) {
-        // SAFETY: the value is this CPU's own, and this hook does not nest on a CPU.
-        unsafe { (*activity).switches = (*activity).switches.wrapping_add(1) };
-        return;
+        return Some(activity);
     }
-    let first = Activity { switches: 1 };
-    if CGROUP_ACTIVITY
-        .insert(id, first, u64::from(BPF_NOEXIST))
-        .is_err()
-    {
-        lost(loss::ACTIVITY);
-    }
+    // Another CPU may have made it meanwhile: only the second look-up tells whether there was room.
+    let _ = CGROUP_ACTIVITY.insert(id, Activity { switches: 0 }, u64::from(BPF_NOEXIST));
+    CGROUP_ACTIVITY.get_ptr_mut(id)
 }

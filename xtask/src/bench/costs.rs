@@ -42,7 +42,7 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
 
     report.heading("Costs: nanoseconds an operation, as a workload sees them");
     report.line(&format!(
-        "Medians of {} rounds; in each round all columns take turns, {} ms a load. \
+        "Medians of {} rounds; in each round all columns take turns, {} ms a load, of which the median batch counts. \
          \"no statistics\": `probes.run_time_stats = false`; \"no namespace probes\": `probes.namespace = false`, \
          so no system-call tracepoint. The ratio is of the agent with its defaults to none.",
         plan.rounds,

@@ -82,6 +82,11 @@ impl Files {
         self.limits.add(controller, place());
     }
 
+    /// Forgets the blkio files.
+    pub(super) fn leave_io(&mut self) {
+        self.blkio = None;
+    }
+
     /// Is the CPU time accounted here? Then v2's is not read.
     pub(super) fn has_cpu_time(&self) -> bool {
         self.cpuacct.is_some()

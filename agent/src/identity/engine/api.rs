@@ -1,5 +1,6 @@
 //! Docker's Engine API, as dockerd and podman speak it.
 
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -99,12 +100,30 @@ pub(super) fn details(runtime: Runtime, container: ContainerInspectResponse) -> 
         image: config.image.filter(|image| !image.is_empty()),
         ..Details::default()
     };
-    details.set_labels(config.labels.unwrap_or_default());
+    set_labels(&mut details, config.labels.unwrap_or_default());
+    details
+}
+
+/// What an event says of its container: its labels, and among them `name` and `image`.
+pub(super) fn told(runtime: Runtime, mut attributes: HashMap<String, String>) -> Details {
+    let mut take = |key: &str| attributes.remove(key).filter(|value| !value.is_empty());
+    let (name, image) = (take("name"), take("image"));
+    let mut details = Details {
+        runtime,
+        name,
+        image,
+        ..Details::default()
+    };
+    set_labels(&mut details, attributes);
+    details
+}
+
+fn set_labels(details: &mut Details, labels: HashMap<String, String>) {
+    details.set_labels(labels);
     // cri-dockerd.
     let kind = details.labels.get("io.kubernetes.docker.type");
     details.sandbox = kind.is_some_and(|kind| kind == "podsandbox");
     details.set_pod_from_labels();
-    details
 }
 
 #[cfg(test)]
@@ -115,6 +134,20 @@ mod tests {
 
     /// Captured from dockerd 20.10.24.
     const INSPECT: &str = include_str!("../../../tests/fixtures/identity/docker/inspect.json");
+
+    #[test]
+    fn an_event_tells_name_image_and_labels() {
+        let attributes = [
+            ("name", "web"),
+            ("image", "busybox"),
+            ("com.example.tier", "front"),
+        ];
+        let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let details = told(Runtime::Docker, attributes.into());
+        assert_eq!(details.name.as_deref(), Some("web"));
+        assert_eq!(details.image.as_deref(), Some("busybox"));
+        assert_eq!(details.labels.len(), 1);
+    }
 
     #[test]
     fn inspect_of_docker_20_10() {

@@ -3,11 +3,12 @@
 //! The watcher alone decides whether docker is up. While it is not, look-ups fail at once instead of
 //! each waiting for a time-out of its own; when it comes back, everything about docker is asked again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::Docker as Client;
+use bollard::models::EventActor;
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::StreamExt;
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -27,6 +28,9 @@ const PARALLEL: usize = 4;
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 /// Nothing but a `stat` of the socket when docker is not there.
 const LAST_RETRY: Duration = Duration::from_secs(5);
+
+/// Containers whose events are remembered, for those that are gone before they can be inspected.
+const REMEMBERED: usize = 1_024;
 
 /// What the watcher found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +53,8 @@ struct Shared {
     permits: Semaphore,
     /// A look-up failed: is docker still there?
     suspicion: Notify,
+    /// What events said, the oldest first.
+    told: Mutex<VecDeque<(String, Details)>>,
 }
 
 impl Docker {
@@ -59,6 +65,7 @@ impl Docker {
             client: Mutex::new(None),
             permits: Semaphore::new(PARALLEL),
             suspicion: Notify::new(),
+            told: Mutex::default(),
         }))
     }
 
@@ -69,7 +76,8 @@ impl Docker {
         let _permit = shared.permits.acquire().await.ok()?;
         let client = self.client()?;
         match socket.inspect(&client, &query.id).await {
-            Ok(container) => Some(api::details(Runtime::Docker, container?)),
+            Ok(Some(container)) => Some(api::details(Runtime::Docker, container)),
+            Ok(None) => self.told(&query.id),
             Err(error) => {
                 debug!(container = query.id, %error, "docker did not answer");
                 shared.suspicion.notify_one();
@@ -138,7 +146,7 @@ impl Docker {
             ("type".to_owned(), vec!["container".to_owned()]),
             (
                 "event".to_owned(),
-                vec!["rename".to_owned(), "start".to_owned()],
+                ["create", "rename", "start"].map(str::to_owned).into(),
             ),
         ]);
         let options = EventsOptionsBuilder::new()
@@ -161,7 +169,7 @@ impl Docker {
                 }
             };
             let id = match event {
-                Some(Ok(event)) => event.actor.and_then(|actor| actor.id),
+                Some(Ok(event)) => event.actor.and_then(|actor| self.remember(actor)),
                 Some(Err(error)) => return api::failure(&error),
                 None => return Failure::Failed("connection closed".to_owned()),
             };
@@ -171,6 +179,25 @@ impl Docker {
                 return Failure::Absent;
             }
         }
+    }
+
+    /// Keeps what an event says of its container, and gives its id.
+    fn remember(&self, actor: EventActor) -> Option<String> {
+        let id = actor.id?;
+        let details = api::told(Runtime::Docker, actor.attributes.unwrap_or_default());
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|(known, _)| *known != id);
+        if told.len() == REMEMBERED {
+            told.pop_front();
+        }
+        told.push_back((id.clone(), details));
+        Some(id)
+    }
+
+    fn told(&self, id: &str) -> Option<Details> {
+        let told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = told.iter().find(|(known, _)| known == id);
+        known.map(|(_, details)| details.clone())
     }
 
     fn client(&self) -> Option<Client> {

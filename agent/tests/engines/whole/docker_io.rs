@@ -28,6 +28,9 @@ fn docker_io_is_what_dd_did() {
     let volume = format!("{}:/data", dir.path().display());
     let options = ["--name", "disk", "--volume", &volume];
     let _container = docker.container("none", &options, &["/bin/sleep", "600"]);
+    agent.wait("its name", |samples| {
+        samples.of("disk", "container_last_seen")
+    });
     let bytes = (BLOCKS * BLOCK) as f64;
 
     // The first time the file system has its own to read and write for the container's sake.

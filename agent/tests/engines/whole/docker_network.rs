@@ -2,6 +2,7 @@
 
 use super::traffic::{ANSWER, End, PAYLOAD, ROUNDS, STREAM};
 use super::{agent_of, docker};
+use crate::agent::Agent;
 use crate::docker::Docker;
 use crate::samples::Samples;
 use crate::{blocking_turn, skip};
@@ -24,7 +25,7 @@ fn docker_udp_over_a_bridge_is_exact() {
     assert_eq!(client.counted(), [ROUNDS * PAYLOAD, ROUNDS * ANSWER]);
     assert_eq!(server.counted(), [ROUNDS * ANSWER, ROUNDS * PAYLOAD]);
 
-    let samples = agent.fresh();
+    let samples = named(&agent, ["udp-client", "udp-server"]);
     let [there, back] = [PAYLOAD, ANSWER].map(|bytes| (ROUNDS * (bytes + UDP)) as f64);
     for (name, sent, received) in [("udp-client", there, back), ("udp-server", back, there)] {
         let told = [
@@ -54,7 +55,7 @@ fn docker_tcp_over_a_bridge_is_payload_and_headers() {
     assert_eq!(client.counted(), [STREAM, 0]);
     assert_eq!(server.counted(), [0, STREAM]);
 
-    let samples = agent.fresh();
+    let samples = named(&agent, ["tcp-client", "tcp-server"]);
     for (name, payload) in [
         ("tcp-client", [STREAM as f64, 0.0]),
         ("tcp-server", [0.0, STREAM as f64]),
@@ -86,7 +87,7 @@ fn docker_containers_on_the_hosts_network_have_their_own_traffic() {
     assert_eq!(client.counted(), [ROUNDS * PAYLOAD, ROUNDS * ANSWER]);
     assert_eq!(server.counted(), [ROUNDS * ANSWER, ROUNDS * PAYLOAD]);
 
-    let samples = agent.fresh();
+    let samples = named(&agent, ["udp-client", "udp-server"]);
     let [there, back] = [PAYLOAD, ANSWER].map(|bytes| (ROUNDS * (bytes + UDP)) as f64);
     for (name, sent, received) in [("udp-client", there, back), ("udp-server", back, there)] {
         // The host has much more, these scrapes among it.
@@ -95,6 +96,14 @@ fn docker_containers_on_the_hosts_network_have_their_own_traffic() {
         let outside = samples.interfaces(name);
         assert!(outside.is_empty(), "{name} has the host's {outside:?}");
     }
+}
+
+/// A reading begun now, in which both have their names.
+fn named(agent: &Agent, names: [&str; 2]) -> Samples {
+    for name in names {
+        agent.wait(name, |samples| samples.of(name, "container_last_seen"));
+    }
+    agent.fresh()
 }
 
 fn eth0(samples: &Samples, name: &str, what: &str) -> f64 {

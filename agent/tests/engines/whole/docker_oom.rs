@@ -24,7 +24,19 @@ fn oom_kill_is_counted_though_the_container_is_gone() {
     // Nobody has scraped yet.
     let kernel_said = || agent.events(&["event=oom_kill"]);
     wait_until("the event", || !kernel_said().is_empty());
-    let samples = agent.fresh();
+    // The command line is no scrape: the first one has the series of the dead.
+    let dead = [
+        "ps",
+        "--all",
+        "--filter",
+        "state=dead",
+        "--filter",
+        "name=hog",
+    ];
+    wait_until("its end under its name", || {
+        !agent.ask(&dead)["workloads"].as_array().unwrap().is_empty()
+    });
+    let samples = agent.scrape();
     let kills = samples.one("container_oom_events_total", &[("name", "hog")]);
     let kills = kills.expect("no series of that name");
     assert_eq!(kills.value, 1.0);

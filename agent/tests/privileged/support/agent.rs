@@ -12,39 +12,12 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::metrics::Metrics;
+use super::settings::Settings;
 use super::{poll, skip};
 
 /// The debug build loads its programs in two seconds on an idle machine.
 const START: Duration = Duration::from_secs(30);
 const END: Duration = Duration::from_secs(5);
-
-/// What tests set; the rest is as shipped, but that no engine is asked.
-pub(crate) struct Settings {
-    pub(crate) tick: &'static str,
-    pub(crate) idle_refresh: &'static str,
-    pub(crate) retain_dead: &'static str,
-    pub(crate) max_workloads: usize,
-    /// `None`: a free one.
-    pub(crate) port: Option<u16>,
-    /// `None`: one of its own.
-    pub(crate) socket: Option<PathBuf>,
-    /// A program, with arguments, that runs the agent.
-    pub(crate) through: &'static [&'static str],
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            tick: "100ms",
-            idle_refresh: "10s",
-            retain_dead: "5m",
-            max_workloads: 20_000,
-            port: None,
-            socket: None,
-            through: &[],
-        }
-    }
-}
 
 /// Ended on drop; its log is shown when the test fails.
 pub(crate) struct Agent {
@@ -70,7 +43,7 @@ impl Agent {
         let port = settings.port.unwrap_or_else(free_port);
         fs::write(
             directory.path().join("config.toml"),
-            configuration(directory.path(), port, settings),
+            settings.file(directory.path(), port),
         )
         .expect("configuration");
         let child = run(directory.path(), settings.through);
@@ -138,7 +111,7 @@ impl Agent {
 
     /// Writes its configuration anew; SIGHUP makes it read that.
     pub(crate) fn configure(&self, settings: &Settings, more: &str) {
-        let text = configuration(self.directory.path(), self.port, settings) + more;
+        let text = settings.file(self.directory.path(), self.port) + more;
         fs::write(self.directory.path().join("config.toml"), text).expect("configuration");
     }
 
@@ -272,26 +245,4 @@ fn run(directory: &Path, through: &[&str]) -> Child {
 fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     listener.local_addr().expect("a port").port()
-}
-
-/// The file of an agent in `directory`.
-fn configuration(directory: &Path, port: u16, settings: &Settings) -> String {
-    let Settings {
-        tick,
-        idle_refresh,
-        retain_dead,
-        max_workloads,
-        socket,
-        ..
-    } = settings;
-    let own = directory.join("plimsoll.sock");
-    let socket = socket.as_ref().unwrap_or(&own);
-    format!(
-        "[agent]\nsocket = {socket:?}\ntick = \"{tick}\"\nidle_refresh = \"{idle_refresh}\"\n\
-         event_history = 200000\n\
-         [metrics]\nlisten = \"127.0.0.1:{port}\"\nretain_dead = \"{retain_dead}\"\n\
-         [containers]\nmax_workloads = {max_workloads}\n\
-         [attribution]\ndocker_socket = \"\"\npodman_socket = \"\"\n\
-         containers_storage = \"\"\ncontainerd_state = \"\"\n"
-    )
 }

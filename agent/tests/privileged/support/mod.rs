@@ -1,18 +1,20 @@
 //! What privileged tests share: the agent, own cgroups, deadlines, skips.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-pub(crate) mod agent;
+mod agent;
 mod loop_device;
 mod metrics;
 pub(crate) mod own_cgroup;
+mod settings;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-pub(crate) use agent::{Agent, Settings};
+pub(crate) use agent::Agent;
 pub(crate) use loop_device::LoopDevice;
 pub(crate) use metrics::Metrics;
 pub(crate) use own_cgroup::{OwnCgroup, V2};
+pub(crate) use settings::Settings;
 
 /// Names the file that collects the skips of a run, so that CI can compare them with the expected.
 const SKIPS: &str = "PLIMSOLL_SKIPS";

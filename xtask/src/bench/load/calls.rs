@@ -6,14 +6,13 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{Pid, getppid};
 
-use super::{Args, Kind, pin, repeat, spawn};
+use super::{Args, BATCH, Kind, pin, repeat, spawn};
 
 /// Bytes of one read; also their alignment, which is enough for any disk.
 const BLOCK: usize = 4096;
@@ -22,28 +21,28 @@ const BLOCKS: u64 = 256;
 /// What the eater takes.
 const FEAST: usize = 64 << 20;
 
-pub(super) fn calls(args: &Args) -> Result<(u64, Duration)> {
+pub(super) fn calls(args: &Args) -> Result<f64> {
     pin(Pid::this())?;
-    repeat(args, || {
+    repeat(args, BATCH, || {
         std::hint::black_box(getppid());
         Ok(())
     })
 }
 
-pub(super) fn switches(args: &Args) -> Result<(u64, Duration)> {
+pub(super) fn switches(args: &Args) -> Result<f64> {
     let mut other = spawn(Kind::Echo, 0, Path::new("."))?;
     pin(Pid::this())?;
     pin(Pid::from_raw(other.id().cast_signed()))?;
     let mut to = other.stdin.take().context("no pipe")?;
     let mut from = other.stdout.take().context("no pipe")?;
     let mut byte = [0];
-    let (round_trips, took) = repeat(args, || {
+    let round_trip_ns = repeat(args, BATCH, || {
         to.write_all(&byte).context("cannot write")?;
         from.read_exact(&mut byte).context("cannot read")
     })?;
     drop(to);
     other.wait().context("cannot wait")?;
-    Ok((round_trips * 2, took))
+    Ok(round_trip_ns / 2.0)
 }
 
 /// Sends every byte back.
@@ -61,22 +60,22 @@ pub(super) fn echo() -> Result<()> {
     Ok(())
 }
 
-pub(super) fn processes(args: &Args) -> Result<(u64, Duration)> {
-    repeat(args, || {
+pub(super) fn processes(args: &Args) -> Result<f64> {
+    repeat(args, 1, || {
         let status = Command::new("/bin/true").stdin(Stdio::null()).status();
         status.map(drop).context("cannot run /bin/true")
     })
 }
 
-pub(super) fn namespaces(args: &Args) -> Result<(u64, Duration)> {
+pub(super) fn namespaces(args: &Args) -> Result<f64> {
     let home = File::open("/proc/self/ns/uts").context("no namespaces")?;
-    repeat(args, || {
+    repeat(args, BATCH, || {
         unshare(CloneFlags::CLONE_NEWUTS).context("cannot unshare")?;
         setns(&home, CloneFlags::CLONE_NEWUTS).context("cannot setns")
     })
 }
 
-pub(super) fn reads(args: &Args, folder: &Path) -> Result<(u64, Duration)> {
+pub(super) fn reads(args: &Args, folder: &Path) -> Result<f64> {
     let path = folder.join(format!("plimsoll-bench-{}", std::process::id()));
     fs::write(&path, vec![0; BLOCK * BLOCKS as usize]).context("cannot write a file to read")?;
     let opened = OpenOptions::new()
@@ -94,7 +93,7 @@ pub(super) fn reads(args: &Args, folder: &Path) -> Result<(u64, Duration)> {
         .get_mut(start..start + layout.size())
         .context("no aligned block")?;
     let mut at = 0;
-    repeat(args, || {
+    repeat(args, BATCH, || {
         at = (at + 1) % BLOCKS;
         file.read_exact_at(block, at * BLOCK as u64)
             .context("cannot read")

@@ -2,15 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{Args, repeat};
+use super::{Args, BATCH, repeat};
 
 /// Makes a cgroup below `parent` (v2), moves into it and back, freezes it, removes it. The process
 /// starts in `parent`'s sibling `home`.
-pub(super) fn lives(args: &Args, parent: &Path) -> Result<(u64, Duration)> {
+pub(super) fn lives(args: &Args, parent: &Path) -> Result<f64> {
     let own = parent.join("life");
     let home = parent.join("home");
     // Left by a load that was interrupted.
@@ -21,7 +20,7 @@ pub(super) fn lives(args: &Args, parent: &Path) -> Result<(u64, Duration)> {
         let path = path.join(file);
         fs::write(&path, value).with_context(|| format!("cannot write {}", path.display()))
     };
-    repeat(args, || {
+    repeat(args, 1, || {
         fs::create_dir(&own).context("cannot make a cgroup")?;
         write(&own, "cgroup.procs", &pid)?;
         write(&home, "cgroup.procs", &pid)?;
@@ -32,14 +31,14 @@ pub(super) fn lives(args: &Args, parent: &Path) -> Result<(u64, Duration)> {
 }
 
 /// Renames a v1 cgroup below `parent` to and fro.
-pub(super) fn renames(args: &Args, parent: &Path) -> Result<(u64, Duration)> {
+pub(super) fn renames(args: &Args, parent: &Path) -> Result<f64> {
     let (first, second) = (parent.join("name"), parent.join("other-name"));
     let _ = fs::remove_dir(&second);
     if !first.exists() {
         fs::create_dir(&first).context("cannot make a cgroup")?;
     }
     let mut there = false;
-    let outcome = repeat(args, || {
+    let outcome = repeat(args, BATCH, || {
         let (from, to) = if there {
             (&second, &first)
         } else {

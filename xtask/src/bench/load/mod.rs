@@ -1,5 +1,6 @@
 //! Loads, each in a process of its own that ends with the bench: it does one kind of operation for
-//! some time and prints how many it did in how many nanoseconds.
+//! some time, in batches, and prints what an operation took in the median batch, in nanoseconds.
+//! A batch is too short to be interrupted often, so other work on the machine does not tell much.
 
 mod calls;
 mod cgroups;
@@ -18,8 +19,9 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 pub(crate) use self::sleepers::Sleepers;
+use super::summary::median;
 
-/// Operations between two looks at the clock.
+/// Operations between two looks at the clock, of those that take a microsecond or so.
 const BATCH: u32 = 64;
 
 #[derive(clap::Args)]
@@ -65,7 +67,7 @@ pub(crate) enum Kind {
 pub(crate) fn run(args: &Args) -> Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL).context("cannot tie the load to the bench")?;
     let place = args.place.as_path();
-    let (operations, took) = match args.kind {
+    let operation_ns = match args.kind {
         Kind::Calls => calls::calls(args),
         Kind::Switches => calls::switches(args),
         Kind::Echo => return calls::echo(),
@@ -79,7 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Kind::Sleepers => return sleepers::run(args.amount),
         Kind::Eater => return calls::eat(),
     }?;
-    println!("{operations} {}", took.as_nanos());
+    println!("{operation_ns}");
     Ok(())
 }
 
@@ -93,9 +95,8 @@ pub(crate) fn measure(kind: Kind, duration: Duration, place: &Path) -> Result<f6
     }
     let status = child.wait().context("cannot wait for a load")?;
     super::interrupt::check()?;
-    let mut numbers = printed.split_whitespace().map(str::parse::<f64>);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(operations)), Some(Ok(ns))) if operations > 0.0 => Ok(ns / operations),
+    match printed.trim().parse() {
+        Ok(operation_ns) if status.success() => Ok(operation_ns),
         _ => bail!("load {kind:?} failed: {status}"),
     }
 }
@@ -131,18 +132,19 @@ pub(crate) fn oom(place: &Path, times: usize) -> Result<()> {
     Ok(())
 }
 
-/// Does `operation` for the load's time.
-fn repeat(args: &Args, mut operation: impl FnMut() -> Result<()>) -> Result<(u64, Duration)> {
-    let duration = Duration::from_millis(args.amount);
-    let (began, mut operations) = (Instant::now(), 0);
+/// Does `operation` for the load's time: nanoseconds an operation in the median batch.
+fn repeat(args: &Args, batch: u32, mut operation: impl FnMut() -> Result<()>) -> Result<f64> {
+    let end = Instant::now() + Duration::from_millis(args.amount);
+    let mut batches = Vec::new();
     loop {
-        for _ in 0..BATCH {
+        let began = Instant::now();
+        for _ in 0..batch {
             operation()?;
         }
-        operations += u64::from(BATCH);
-        let took = began.elapsed();
-        if took >= duration {
-            return Ok((operations, took));
+        let now = Instant::now();
+        batches.push((now - began).as_nanos() as f64 / f64::from(batch));
+        if now >= end {
+            return median(&batches).context("no batch");
         }
     }
 }
