@@ -147,11 +147,10 @@ fn rows(outcomes: &[Outcome]) -> Vec<(String, Vec<Value>)> {
         .filter_map(|probe| probe["name"].as_str())
         .map(|name| {
             let of_each = lists.iter().map(|list| {
-                let probes = list["probes"].as_array().into_iter().flatten();
+                let mut probes = list["probes"].as_array().into_iter().flatten();
                 probes
-                    .filter(|probe| probe["name"] == name)
+                    .find(|probe| probe["name"] == name)
                     .cloned()
-                    .next()
                     .unwrap_or_default()
             });
             (name.to_owned(), of_each.collect())
