@@ -21,7 +21,7 @@ const TESTS: [(&str, u64); 2] = [("vm", 240), ("privileged", 480)];
 /// Part of the names of tests that measure the hardware, which here is none.
 const TIMINGS: &str = "readings::cost::";
 /// Tools of the tests that busybox does not have, or not with what they ask of it.
-const TOOLS: [&str; 14] = [
+const TOOLS: [&str; 15] = [
     "chrt",
     "dash",
     "dd",
@@ -34,6 +34,7 @@ const TOOLS: [&str; 14] = [
     "setpriv",
     "ss",
     "stress-ng",
+    "taskset",
     "tc",
     "unshare",
 ];
