@@ -98,14 +98,13 @@ impl Cgroup {
     /// Ends what is in it and removes it everywhere.
     pub(crate) fn remove(&self) {
         poll("an empty cgroup", || {
-            let left = self
-                .directories
-                .iter()
-                .filter(|directory| directory.exists());
-            left.fold(Some(()), |done, directory| {
+            for directory in &self.directories {
                 end_processes(directory);
-                fs::remove_dir(directory).ok().and(done)
-            })
+                // Fails while a task is on its way out.
+                let _ = fs::remove_dir(directory);
+            }
+            let gone = self.directories.iter().all(|directory| !directory.exists());
+            gone.then_some(())
         });
     }
 }

@@ -163,12 +163,13 @@ fn disk_io_is_counted_to_the_byte() {
     }
     let number = fs::read_to_string("/sys/block/vda/dev").unwrap();
     let (major, minor) = number.trim().split_once(':').unwrap();
+    let (major, minor): (u64, u64) = (major.parse().unwrap(), minor.parse().unwrap());
     let io = poll("the I/O of the disk", || {
         let workload = agent.workload("/disk")?;
         let devices = workload["reading"]["io"].as_array()?.clone();
         devices.into_iter().find(|io| {
-            io["device"]["major"].to_string() == major
-                && io["device"]["minor"].to_string() == minor
+            io["device"]["major"] == major
+                && io["device"]["minor"] == minor
                 && io["writes"].as_u64() >= Some(32)
                 && io["reads"].as_u64() >= Some(32)
         })
