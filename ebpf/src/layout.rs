@@ -27,6 +27,10 @@ pub(crate) static TASK_SIGNAL: Offset = Global::new(UNRESOLVED);
 #[unsafe(no_mangle)]
 pub(crate) static TASK_EXIT_CODE: Offset = Global::new(UNRESOLVED);
 #[unsafe(no_mangle)]
+pub(crate) static TASK_GROUP_LEADER: Offset = Global::new(UNRESOLVED);
+#[unsafe(no_mangle)]
+pub(crate) static TASK_START: Offset = Global::new(UNRESOLVED);
+#[unsafe(no_mangle)]
 pub(crate) static SIGNAL_LIVE: Offset = Global::new(UNRESOLVED);
 #[unsafe(no_mangle)]
 pub(crate) static SIGNAL_GROUP_EXIT_CODE: Offset = Global::new(UNRESOLVED);
@@ -106,6 +110,9 @@ pub(crate) static MEMORY_SUBSYS_ID: Offset = Global::new(UNRESOLVED);
 /// 1: `mark_victim` hands over the victim's task; 0: only its pid.
 #[unsafe(no_mangle)]
 pub(crate) static MARK_VICTIM_HAS_TASK: Global<u32> = Global::new(0);
+/// 1: `sched_process_exit` tells whether the task is its process's last.
+#[unsafe(no_mangle)]
+pub(crate) static EXIT_TELLS_LAST: Global<u32> = Global::new(0);
 /// The agent's own process, whose namespace calls are not events.
 #[unsafe(no_mangle)]
 pub(crate) static AGENT_TGID: Global<u32> = Global::new(0);

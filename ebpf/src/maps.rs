@@ -4,11 +4,11 @@ use core::arch::asm;
 
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use plimsoll_abi::event::{CgroupRecord, PATH_MAX};
 use plimsoll_abi::map::{
-    ACTIVITY_ENTRIES, Activity, IO_ENTRIES, IoKey, IoTotals, LIFECYCLE_BYTES, NAMESPACE_CALLS,
-    NETWORK_ENTRIES, NetworkKey, NetworkTotals, OOM_VICTIMS, PROCESS_BYTES, loss,
+    ACTIVITY_ENTRIES, Activity, ENDED, EndedKey, IO_ENTRIES, IoKey, IoTotals, LIFECYCLE_BYTES,
+    NAMESPACE_CALLS, NETWORK_ENTRIES, NetworkKey, NetworkTotals, OOM_VICTIMS, PROCESS_BYTES, loss,
 };
 use plimsoll_abi::namespace::KINDS;
 
@@ -37,6 +37,10 @@ pub(crate) static NAMESPACE_CALLS_OPEN: HashMap<u64, [u32; KINDS]> =
 /// Pids that `mark_victim` named, until they exit; only on kernels whose hook has no task.
 #[map]
 pub(crate) static OOM_VICTIMS_OPEN: HashMap<u32, u64> = HashMap::with_max_entries(OOM_VICTIMS, 0);
+
+/// Processes whose end was told, on kernels whose hook does not say which task is the last.
+#[map]
+pub(crate) static ENDED_LATELY: LruHashMap<EndedKey, u32> = LruHashMap::with_max_entries(ENDED, 0);
 
 #[map]
 static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(loss::SLOTS, 0);

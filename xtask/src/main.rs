@@ -11,6 +11,7 @@ mod host;
 mod run;
 mod setup;
 mod test;
+mod vm_test;
 mod workspace;
 
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Verb {
     Run(run::Args),
     /// Run all tests that this host can run
     Test(test::Args),
+    /// Run the tests of the whole agent on other kernels, in virtual machines
+    VmTest(vm_test::Args),
     /// Measure probes, agent and peers; takes some minutes, as root
     Bench(bench::Args),
     /// A load that `bench` starts
@@ -47,12 +50,17 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    if vm_test::guest::is_here() {
+        return vm_test::guest::run();
+    }
     let outcome = match Cli::parse().verb {
         Verb::Setup(args) => setup::run(&args),
         Verb::BuildEbpf(args) => build_ebpf::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Test(args) => test::run(&args),
+        // Its exit status tells failed tests from a run that could not be made.
+        Verb::VmTest(args) => return vm_test::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::BenchLoad(args) => bench::run_load(&args),
         Verb::Docs(args) => docs::run(&args),

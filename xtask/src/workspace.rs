@@ -32,6 +32,13 @@ pub(crate) fn cargo_home() -> Option<PathBuf> {
 
 /// Files below `folder` whose name ends in `.extension`, sorted; none if there is no such folder.
 pub(crate) fn files_below(folder: &Path, extension: &str) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = files_in(folder)?;
+    found.retain(|path| path.extension().is_some_and(|found| found == extension));
+    Ok(found)
+}
+
+/// All files below `folder`, sorted; none if there is no such folder.
+pub(crate) fn files_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -44,7 +51,7 @@ pub(crate) fn files_below(folder: &Path, extension: &str) -> std::io::Result<Vec
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|found| found == extension) {
+            } else {
                 found.push(path);
             }
         }

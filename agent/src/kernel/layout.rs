@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use btf_rs::{Btf, BtfType, Type};
-use plimsoll_abi::layout::{MARK_VICTIM_HAS_TASK, MEMORY_SUBSYS_ID, OFFSETS, Offset, UNRESOLVED};
+use plimsoll_abi::layout::{
+    EXIT_TELLS_LAST, MARK_VICTIM_HAS_TASK, MEMORY_SUBSYS_ID, OFFSETS, Offset, UNRESOLVED,
+};
 
 /// Where every kernel with `CONFIG_DEBUG_INFO_BTF` shows its types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -52,6 +54,8 @@ impl KernelLayout {
         layout
             .values
             .insert(MARK_VICTIM_HAS_TASK, u32::from(has_task.unwrap_or(false)));
+        let tells_last = hook_takes_pointer(&btf, "btf_trace_sched_process_exit", 1).is_some();
+        layout.values.insert(EXIT_TELLS_LAST, u32::from(tells_last));
         Ok(layout)
     }
 
@@ -121,7 +125,7 @@ fn enumerator(btf: &Btf, of: &str, name: &str) -> Option<u32> {
         })
 }
 
-/// Whether argument `n` of a tracepoint is a pointer. Its type is `void (*)(void *data, args…)`.
+/// Whether argument `n` of a tracepoint is a pointer; `None` when it has no such argument. Its type is `void (*)(void *data, args…)`.
 fn hook_takes_pointer(btf: &Btf, hook: &str, n: usize) -> Option<bool> {
     btf.resolve_types_by_name(hook)
         .ok()?

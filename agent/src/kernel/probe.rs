@@ -99,6 +99,8 @@ const EXIT: &[&str] = &[
     "TASK_EXIT_CODE",
     "SIGNAL_LIVE",
     "SIGNAL_GROUP_EXIT_CODE",
+    "TASK_GROUP_LEADER",
+    "TASK_START",
 ];
 const NAMESPACES: &[&str] = &[
     "TASK_NSPROXY",

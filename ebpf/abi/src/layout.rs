@@ -31,6 +31,8 @@ pub const OFFSETS: &[Offset] = &[
     offset("TASK_CRED", "task_struct", &["real_cred"]),
     offset("TASK_SIGNAL", "task_struct", &["signal"]),
     offset("TASK_EXIT_CODE", "task_struct", &["exit_code"]),
+    offset("TASK_GROUP_LEADER", "task_struct", &["group_leader"]),
+    offset("TASK_START", "task_struct", &["start_boottime"]),
     offset("SIGNAL_LIVE", "signal_struct", &["live"]),
     offset(
         "SIGNAL_GROUP_EXIT_CODE",
@@ -79,6 +81,9 @@ pub const MEMORY_SUBSYS_ID: &str = "MEMORY_SUBSYS_ID";
 
 /// 1 when `mark_victim` hands over the victim's `task_struct` (v6.8 and newer), 0 when only its pid.
 pub const MARK_VICTIM_HAS_TASK: &str = "MARK_VICTIM_HAS_TASK";
+
+/// 1 when `sched_process_exit` tells whether the task is its process's last (v6.16 and newer).
+pub const EXIT_TELLS_LAST: &str = "EXIT_TELLS_LAST";
 
 /// Process id of the agent, whose own namespace entries are not events.
 pub const AGENT_TGID: &str = "AGENT_TGID";

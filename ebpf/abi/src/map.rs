@@ -19,6 +19,20 @@ pub const IO_ENTRIES: u32 = 16_384;
 pub const NAMESPACE_CALLS: u32 = 1_024;
 /// OOM victims that have not exited yet, where the hook names only the pid.
 pub const OOM_VICTIMS: u32 = 256;
+/// Processes that ended lately: more than can end between two tasks of one process.
+pub const ENDED: u32 = 4_096;
+
+/// Key of `ENDED_LATELY`: one process.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EndedKey {
+    /// `CLOCK_BOOTTIME` at which its first task started, nanoseconds: ids are used again.
+    pub start_ns: u64,
+    pub tgid: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+const _: () = assert!(size_of::<EndedKey>() == 16);
 
 /// Key of `CGROUP_NETWORK`.
 #[repr(C)]

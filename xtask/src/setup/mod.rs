@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: installs what is missing, unattended, and says what it did.
 //!
-//! Three parts, for those who need only one: what `build-ebpf` takes, what `check` takes, what
-//! `test` takes. Building and running the agent takes none of them, only stable Rust.
+//! Four parts, for those who need only one: what `build-ebpf`, `check`, `test` and `vm-test`
+//! take. Building and running the agent takes none of them, only stable Rust.
 
 mod apt;
 mod tools;
@@ -31,6 +31,21 @@ const TEST_PACKAGES: &[&str] = &[
 /// What `bench` measures beside the agent.
 const BENCH_PACKAGES: &[&str] = &["prometheus-node-exporter", "netdata"];
 
+/// QEMU, the guest's shell, and what unpacks kernels and their modules.
+const VM_PACKAGES: &[&str] = &[
+    "qemu-system-x86",
+    "busybox-static",
+    "kmod",
+    "xz-utils",
+    "zstd",
+    "binutils",
+    "stress-ng",
+    "fio",
+    "iperf3",
+    "iproute2",
+    "mount",
+];
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only what `build-ebpf` needs
@@ -42,10 +57,13 @@ pub(crate) struct Args {
     /// Only what `test` needs
     #[arg(long)]
     test: bool,
+    /// Only what `vm-test` needs
+    #[arg(long)]
+    vm: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let all = !(args.build || args.check || args.test);
+    let all = !(args.build || args.check || args.test || args.vm);
     if all || args.build {
         for_build()?;
     }
@@ -54,6 +72,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if all || args.test {
         for_test()?;
+    }
+    if all || args.vm {
+        for_vm()?;
     }
     Ok(())
 }
@@ -99,6 +120,11 @@ fn for_check() -> Result<()> {
 /// Packages that the tests use; `cargo xtask test` calls this by itself.
 pub(crate) fn for_test() -> Result<()> {
     apt::ensure("test", TEST_PACKAGES)
+}
+
+/// Packages that guests are made with; `cargo xtask vm-test` calls this by itself.
+pub(crate) fn for_vm() -> Result<()> {
+    apt::ensure("vm", VM_PACKAGES)
 }
 
 pub(crate) use tools::typos;

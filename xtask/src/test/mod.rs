@@ -4,7 +4,7 @@
 //! root, an engine or a kernel feature find out by themselves whether they can run. One that
 //! cannot appends `<test name>: <reason>` to the file that `PLIMSOLL_SKIPS` names.
 
-mod skips;
+pub(crate) mod skips;
 mod tally;
 
 use std::fs;
@@ -21,6 +21,8 @@ use crate::{command, host, setup, workspace};
 const SKIPS: &str = "target/test-skips.txt";
 /// Names the BPF object that the agent's build embeds instead of the prebuilt one.
 const OBJECT_VARIABLE: &str = "PLIMSOLL_BPF_OBJECT";
+/// Tests of `cargo xtask vm-test`, which outside of its guests only skip themselves.
+const GUESTS: &str = "vm";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -69,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 struct Stage {
     name: &'static str,
-    selection: Vec<&'static str>,
+    selection: Vec<String>,
     harness: &'static [&'static str],
 }
 
@@ -77,19 +79,22 @@ fn stages() -> Result<Vec<Stage>> {
     let mut stages = vec![
         Stage {
             name: "unit tests",
-            selection: vec!["--lib", "--bins"],
+            selection: ["--lib", "--bins"].map(str::to_owned).to_vec(),
             harness: &[],
         },
         Stage {
             name: "examples in the documentation",
-            selection: vec!["--doc"],
+            selection: vec!["--doc".to_owned()],
             harness: &[],
         },
     ];
-    if has_integration_tests()? {
+    let integration = integration_tests()?;
+    if !integration.is_empty() {
+        let mut selection = vec!["--package=plimsoll".to_owned()];
+        selection.extend(integration.iter().map(|name| format!("--test={name}")));
         stages.push(Stage {
             name: "integration tests of the agent",
-            selection: vec!["--package=plimsoll", "--test=*"],
+            selection,
             // They measure the host and change its cgroups: one at a time.
             harness: &["--test-threads=1"],
         });
@@ -97,8 +102,8 @@ fn stages() -> Result<Vec<Stage>> {
     Ok(stages)
 }
 
-/// Cargo takes a pattern of test targets that matches none for an error.
-fn has_integration_tests() -> Result<bool> {
+/// Names of the agent's integration tests, without those of guests.
+fn integration_tests() -> Result<Vec<String>> {
     let metadata = command::output(workspace::cargo().args([
         "metadata",
         "--locked",
@@ -111,7 +116,11 @@ fn has_integration_tests() -> Result<bool> {
     Ok(packages
         .filter(|package| package["name"] == "plimsoll")
         .flat_map(|package| package["targets"].as_array().into_iter().flatten())
-        .any(|target| target["kind"][0] == "test"))
+        .filter(|target| target["kind"][0] == "test")
+        .filter_map(|target| target["name"].as_str())
+        .filter(|name| *name != GUESTS)
+        .map(str::to_owned)
+        .collect())
 }
 
 /// What cannot be set up leaves tests that skip themselves and say so.

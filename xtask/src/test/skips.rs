@@ -8,9 +8,9 @@ pub(super) const EXPECTED: &str = "agent/tests/expected-skips";
 
 /// A test that could not run on this host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Skip {
-    pub(super) test: String,
-    pub(super) reason: String,
+pub(crate) struct Skip {
+    pub(crate) test: String,
+    pub(crate) reason: String,
 }
 
 impl fmt::Display for Skip {
@@ -21,13 +21,13 @@ impl fmt::Display for Skip {
 
 /// The skips of one run, each once.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Report {
-    pub(super) expected: BTreeSet<Skip>,
-    pub(super) unexpected: BTreeSet<Skip>,
+pub(crate) struct Report {
+    pub(crate) expected: BTreeSet<Skip>,
+    pub(crate) unexpected: BTreeSet<Skip>,
 }
 
 /// Sorts what the tests wrote (`<test name>: <reason>` a line) by what the list says.
-pub(super) fn compare(written: &str, expected: &str) -> Report {
+pub(crate) fn compare(written: &str, expected: &str) -> Report {
     let listed: BTreeSet<&str> = expected
         .lines()
         .map(|line| line.split('#').next().unwrap_or_default().trim())

@@ -39,13 +39,14 @@ fn memory_is_the_controllers_within_a_page() {
     ];
     let oracle = || {
         let usage = own.number("memory", "memory.usage_in_bytes");
+        let peak = own.number("memory", "memory.max_usage_in_bytes");
         (
-            usage,
+            (usage, peak),
             keys.map(|key| own.field("memory", "memory.stat", key)),
         )
     };
     // The program still settles: compare a moment in which the oracle did not move.
-    let ((usage, [rss, cache, inactive, mapped]), reading) = poll("quiet moment", || {
+    let (((usage, peak), [rss, cache, inactive, mapped]), reading) = poll("quiet moment", || {
         let before = oracle();
         let reading = ours.read();
         (oracle() == before).then_some((before, reading))
@@ -63,10 +64,7 @@ fn memory_is_the_controllers_within_a_page() {
             "{what}: {ours} against {kernel}"
         );
     }
-    assert_eq!(
-        memory.peak_bytes,
-        Some(own.number("memory", "memory.max_usage_in_bytes"))
-    );
+    assert_eq!(memory.peak_bytes, Some(peak));
     assert_eq!(
         memory.failures,
         Some(own.number("memory", "memory.failcnt"))

@@ -1,0 +1,90 @@
+//! File systems of the guest.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use nix::mount::{MsFlags, mount};
+
+use super::super::protocol::World;
+
+const CGROUP: &str = "/sys/fs/cgroup";
+/// As systemd mounts them.
+const V1_HIERARCHIES: [&str; 10] = [
+    "name=systemd",
+    "cpu,cpuacct",
+    "cpuset",
+    "memory",
+    "blkio",
+    "pids",
+    "devices",
+    "freezer",
+    "net_cls,net_prio",
+    "perf_event",
+];
+
+/// What every Linux program expects.
+pub(super) fn api() -> Result<()> {
+    // The kernel mounts it by itself on some configurations.
+    let _ = at("devtmpfs", "/dev", "");
+    at("proc", "/proc", "")?;
+    at("sysfs", "/sys", "")?;
+    for (kind, point) in [
+        ("devpts", "/dev/pts"),
+        ("tmpfs", "/dev/shm"),
+        ("tmpfs", "/run"),
+        ("tmpfs", "/tmp"),
+        ("tmpfs", "/var/tmp"),
+        ("bpf", "/sys/fs/bpf"),
+        ("tracefs", "/sys/kernel/tracing"),
+    ] {
+        at(kind, point, "")?;
+    }
+    Ok(())
+}
+
+/// The cgroup hierarchies of that world.
+pub(super) fn cgroups(world: World) -> Result<()> {
+    if world == World::V2 {
+        at("cgroup2", CGROUP, "")?;
+        return enable_controllers(Path::new(CGROUP));
+    }
+    at("tmpfs", CGROUP, "mode=755")?;
+    for options in V1_HIERARCHIES {
+        let point = format!("{CGROUP}/{}", options.trim_start_matches("name="));
+        let options = match options.strip_prefix("name=") {
+            Some(_) => format!("none,{options}"),
+            None => options.to_owned(),
+        };
+        at("cgroup", &point, &options)?;
+    }
+    if world == World::Hybrid {
+        at("cgroup2", &format!("{CGROUP}/unified"), "")?;
+    }
+    Ok(())
+}
+
+/// Gives every controller to the root's children, as systemd does on demand.
+fn enable_controllers(root: &Path) -> Result<()> {
+    let controllers = fs::read_to_string(root.join("cgroup.controllers"))?;
+    for controller in controllers.split_whitespace() {
+        fs::write(
+            root.join("cgroup.subtree_control"),
+            format!("+{controller}"),
+        )
+        .with_context(|| format!("cannot enable the {controller} controller"))?;
+    }
+    Ok(())
+}
+
+fn at(kind: &str, point: &str, options: &str) -> Result<()> {
+    fs::create_dir_all(point).with_context(|| format!("cannot make {point}"))?;
+    mount(
+        Some(kind),
+        point,
+        Some(kind),
+        MsFlags::empty(),
+        Some(options),
+    )
+    .with_context(|| format!("cannot mount {kind} on {point} with `{options}`"))
+}
