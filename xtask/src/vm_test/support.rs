@@ -149,9 +149,8 @@ fn rows(outcomes: &[Outcome]) -> Vec<(String, Vec<Value>)> {
             let of_each = lists.iter().map(|list| {
                 let probes = list["probes"].as_array().into_iter().flatten();
                 probes
-                    .filter(|probe| probe["name"] == name)
+                    .find(|probe| probe["name"] == name)
                     .cloned()
-                    .next()
                     .unwrap_or_default()
             });
             (name.to_owned(), of_each.collect())
