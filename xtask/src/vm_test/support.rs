@@ -147,7 +147,7 @@ fn rows(outcomes: &[Outcome]) -> Vec<(String, Vec<Value>)> {
         .filter_map(|probe| probe["name"].as_str())
         .map(|name| {
             let of_each = lists.iter().map(|list| {
-                let probes = list["probes"].as_array().into_iter().flatten();
+                let mut probes = list["probes"].as_array().into_iter().flatten();
                 probes
                     .find(|probe| probe["name"] == name)
                     .cloned()
