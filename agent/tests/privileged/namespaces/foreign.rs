@@ -29,8 +29,8 @@ fn told(agent: &Agent, enterer: u32) -> Vec<Value> {
 }
 
 #[test]
-fn entering_anothers_namespace_is_told() {
-    let test = "entering_anothers_namespace_is_told";
+fn entering_a_foreign_namespace_is_told() {
+    let test = "entering_a_foreign_namespace_is_told";
     let Some(mut owner) = OwnCgroup::make(test, &[V2]) else {
         return;
     };
