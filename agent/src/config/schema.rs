@@ -159,7 +159,8 @@ pub struct ProbesConfig {
     /// Tasks by state, load, and alive namespaces, by one pass over all tasks a tick.
     pub tasks: bool,
     /// Let the kernel time every BPF program of the host (`kernel.bpf_stats_enabled`), for the
-    /// metrics about probes; about 20 ns a run.
+    /// metrics about probes. It reads the clock twice a run: some 20 ns on bare metal, 100 ns where a
+    /// virtual machine's clock is slow, which is more than the probes take.
     pub run_time_stats: bool,
 }
 
