@@ -9,6 +9,7 @@
 //! means what, `file` knows descriptors: a reader that takes its numbers from elsewhere replaces
 //! `file`, `v1` and `v2` behind [`Reader`] and keeps the rest.
 
+mod control;
 mod controller;
 mod device;
 mod file;
@@ -24,6 +25,7 @@ mod scan;
 mod v1;
 mod v2;
 
+pub use control::{IoCaps, Knob, Quota, Setting};
 pub use controller::Controller;
 pub use device::device_name;
 pub use file::{Scratch, kept_files};

@@ -11,6 +11,7 @@ mod netns;
 mod object;
 mod probe;
 mod rings;
+mod rules;
 mod tasks;
 mod tracefs;
 
@@ -21,4 +22,5 @@ pub use maps::{CgroupIo, CgroupNetwork, MapReadError, Maps};
 pub use netns::interface_names;
 pub use probe::{Group, Health, Hook, Needs, PROBES, Probe, ProbeReport};
 pub use rings::{Ring, RingCounters, Rings};
+pub use rules::{AddressRange, DeviceKind, DeviceRule, PortRange, TrafficRules};
 pub use tasks::TaskPass;

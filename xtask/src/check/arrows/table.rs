@@ -1,6 +1,7 @@
 //! The arrows: which rooms each room may import. `abi` is the crate `plimsoll-abi`.
 //!
-//! Data flows `abi → kernel → identity → ledger → metrics`; each may import what is before it.
+//! Data flows `abi → kernel → identity → ledger → policy → enforce → metrics`; each may import what
+//! is before it.
 //! `cgroup` and `config` are leaves that any may import. Nobody imports `app`, the wiring.
 
 /// Where to look when the check fails.
@@ -15,16 +16,37 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ledger", &["abi", "kernel", "identity", "cgroup", "config"]),
     (
         "metrics",
-        &["abi", "kernel", "identity", "ledger", "cgroup", "config"],
+        &[
+            "abi", "kernel", "identity", "ledger", "policy", "enforce", "cgroup", "config",
+        ],
     ),
-    // Serves snapshots of the ledger, in which are workloads and readings.
-    ("api", &["ledger", "identity", "cgroup", "config"]),
+    (
+        "policy",
+        &["kernel", "identity", "ledger", "cgroup", "config"],
+    ),
+    (
+        "enforce",
+        &["kernel", "identity", "ledger", "policy", "cgroup", "config"],
+    ),
+    // Serves snapshots of the ledger, in which are workloads and readings; hands orders on.
+    (
+        "api",
+        &[
+            "ledger", "identity", "policy", "enforce", "cgroup", "config",
+        ],
+    ),
     // Asks the api; the rest are the types of its answers.
-    ("cli", &["api", "ledger", "identity", "cgroup", "config"]),
+    (
+        "cli",
+        &[
+            "api", "ledger", "identity", "policy", "enforce", "cgroup", "config",
+        ],
+    ),
     (
         "app",
         &[
-            "abi", "kernel", "identity", "ledger", "metrics", "api", "cgroup", "config",
+            "abi", "kernel", "identity", "ledger", "metrics", "policy", "enforce", "api", "cgroup",
+            "config",
         ],
     ),
 ];

@@ -1,0 +1,9 @@
+//! Hands: what policy and operators ask for is done here, and undone.
+//!
+//! In: [`crate::policy::Order`]s. Out: cgroup files and BPF rules changed, each with a journal
+//! entry before and a reading back after; records of all that was done, refused or only decided.
+//! What is never to be touched is decided here too, by `guard`, whoever asks.
+
+mod record;
+
+pub use record::{Outcome, Record};
