@@ -9,8 +9,8 @@ mod resolve;
 mod sequence;
 mod value;
 
-pub use held::{Claimed, Held, Owner};
-pub use range::Machine;
-pub use resolve::{Ground, ResolveError, resolve};
-pub use sequence::{Change, sequence};
-pub use value::{Slot, Thing, Value};
+pub(crate) use held::{Aside, Claimed, Held, Owner};
+pub(crate) use range::Machine;
+pub(crate) use resolve::{Ground, ResolveError, resolve};
+pub(crate) use sequence::{Change, sequence};
+pub(crate) use value::{Slot, Thing, Value};

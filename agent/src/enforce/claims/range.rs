@@ -10,9 +10,9 @@ const PAGE: u64 = 4_096;
 
 /// What a host has: what `max` comes to there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Machine {
-    pub cpus: u64,
-    pub memory_bytes: u64,
+pub(crate) struct Machine {
+    pub(crate) cpus: u64,
+    pub(crate) memory_bytes: u64,
 }
 
 /// A setting that is one number.

@@ -6,7 +6,7 @@ use crate::policy::{Amount, Change, Wanted};
 
 /// Why an amount comes to nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ResolveError {
+pub(crate) enum ResolveError {
     #[error("{knob} is unlimited, so a share of it is no number")]
     Unlimited { knob: Knob },
     #[error("{knob} is no quantity that could be changed by a share")]
@@ -22,14 +22,14 @@ pub enum ResolveError {
 }
 
 /// What amounts are shares of.
-pub struct Ground<'a> {
+pub(crate) struct Ground<'a> {
     /// What the claimant holds of the knob; what is in force where it holds nothing.
-    pub current: &'a Setting,
+    pub(crate) current: &'a Setting,
     /// Before any claim.
-    pub original: &'a Setting,
+    pub(crate) original: &'a Setting,
     /// Other knobs of the same cgroup, as the kernel has them.
-    pub other: &'a dyn Fn(Knob) -> Result<Setting, String>,
-    pub machine: Machine,
+    pub(crate) other: &'a dyn Fn(Knob) -> Result<Setting, String>,
+    pub(crate) machine: Machine,
 }
 
 /// What `wanted` comes to.
@@ -39,7 +39,7 @@ pub struct Ground<'a> {
 ///
 /// # Errors
 /// It comes to nothing that the knob could be set to.
-pub fn resolve(wanted: &Wanted, ground: &Ground<'_>) -> Result<Setting, ResolveError> {
+pub(crate) fn resolve(wanted: &Wanted, ground: &Ground<'_>) -> Result<Setting, ResolveError> {
     let knob = wanted.knob;
     let amount = |amount: &Amount| one(knob, amount, ground);
     let value = amount(&wanted.amount)?;

@@ -6,18 +6,18 @@ use crate::cgroup::{Knob, Setting};
 
 /// One write among several.
 #[derive(Clone, Copy, Debug)]
-pub struct Change<'a> {
-    pub from: &'a Value,
-    pub to: &'a Value,
+pub(crate) struct Change<'a> {
+    pub(crate) from: &'a Value,
+    pub(crate) to: &'a Value,
     /// Path components of the cgroup; what is above has fewer.
-    pub depth: usize,
+    pub(crate) depth: usize,
 }
 
 /// Orders writes so that none is refused for another that is still to come: thaw, then all that gives
 /// room, from the top of the tree down and the outer limit before the inner, then all that takes room
 /// the other way round, then freeze. A child's quota and cpus must fit into its parent's (v1), a burst
 /// into its quota, and `memory.high` is of use below `memory.max` only.
-pub fn sequence<T>(changes: &mut [T], of: impl Fn(&T) -> Change<'_>) {
+pub(crate) fn sequence<T>(changes: &mut [T], of: impl Fn(&T) -> Change<'_>) {
     changes.sort_by_key(|change| {
         let change = of(change);
         let depth = isize::try_from(change.depth).unwrap_or(isize::MAX);

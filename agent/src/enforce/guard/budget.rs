@@ -8,7 +8,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The budget that is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Spent {
+pub(crate) enum Spent {
     #[error("{0} actions were taken in the last minute, which is all that [protect] allows")]
     Actions(u32),
     #[error("{0} kills were done in the last hour, which is all that [protect] allows")]
@@ -17,7 +17,7 @@ pub enum Spent {
 
 /// What policies have done of late. Limits may change at any time; what was done is remembered.
 #[derive(Clone, Debug)]
-pub struct Budgets {
+pub(crate) struct Budgets {
     actions: Window,
     kills: Window,
 }
@@ -34,7 +34,7 @@ impl Default for Budgets {
 
 impl Budgets {
     /// Sets other limits.
-    pub fn set(&mut self, actions_per_minute: u32, kills_per_hour: u32) {
+    pub(crate) fn set(&mut self, actions_per_minute: u32, kills_per_hour: u32) {
         self.actions.limit = actions_per_minute;
         self.kills.limit = kills_per_hour;
     }
@@ -43,7 +43,7 @@ impl Budgets {
     ///
     /// # Errors
     /// One is used up; nothing is taken then.
-    pub fn spend(&mut self, kill: bool, now: Instant) -> Result<(), Spent> {
+    pub(crate) fn spend(&mut self, kill: bool, now: Instant) -> Result<(), Spent> {
         if !self.actions.has_room(now) {
             return Err(Spent::Actions(self.actions.limit));
         }

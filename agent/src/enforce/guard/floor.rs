@@ -1,13 +1,13 @@
 //! The floor that no policy and no operator goes through, in one function.
 
-use super::protect::Protect;
 use super::tree::{Site, Tree};
 use crate::cgroup::Placement;
-use crate::identity::{Kind, classify};
+use crate::identity::{Identity, Kind, classify};
+use crate::policy::{Protect, ProtectPattern};
 
 /// Why a cgroup is not touched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Protected {
+pub(crate) enum Protected {
     #[error("the root cgroup is never touched")]
     Root,
     #[error("{path} holds {what}")]
@@ -33,7 +33,7 @@ pub enum Protected {
 ///
 /// # Errors
 /// The first reason found.
-pub fn floor(tree: &Tree, protect: &Protect, sites: &[Site]) -> Result<(), Protected> {
+pub(crate) fn floor(tree: &Tree, protect: &Protect, sites: &[Site]) -> Result<(), Protected> {
     for site in sites {
         if site.path.trim_end_matches('/').is_empty() {
             return Err(Protected::Root);
@@ -66,7 +66,7 @@ pub fn floor(tree: &Tree, protect: &Protect, sites: &[Site]) -> Result<(), Prote
             if is_systems_own(path) {
                 return Err(Protected::System { path: path.clone() });
             }
-            if let Some(pattern) = protect.lists(path, &cgroup.identity) {
+            if let Some(pattern) = listed(protect, path, &cgroup.identity) {
                 return Err(Protected::Listed {
                     path: path.clone(),
                     pattern,
@@ -137,4 +137,31 @@ fn matches_star(pattern: &str, name: &str) -> bool {
                 && name.ends_with(after)
         }
     }
+}
+
+/// The label that protects a container without any list.
+const LABEL: (&str, &str) = ("agent.protect", "true");
+
+/// The pattern or label by which the operator protects this cgroup, if there is one.
+fn listed(protect: &Protect, path: &str, identity: &Identity) -> Option<String> {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let names = [Some(last), identity.name.as_deref(), identity.pod.as_deref()];
+    let pattern = protect.never.iter().find_map(|pattern| match pattern {
+        // Always protected, listed or not.
+        ProtectPattern::Own | ProtectPattern::OwnAncestors => None,
+        ProtectPattern::Cgroup(glob) => glob.matches(path).then_some(glob),
+        ProtectPattern::Name(glob) => {
+            let mut names = names.iter().flatten();
+            names.any(|name| glob.matches(name)).then_some(glob)
+        }
+    });
+    if let Some(pattern) = pattern {
+        return Some(pattern.to_string());
+    }
+    let (key, value) = LABEL;
+    if identity.labels.get(key).is_some_and(|found| found == value) {
+        return Some(format!("{key}={value}"));
+    }
+    let label = protect.labels.iter().find(|label| label.matches(identity))?;
+    Some(label.key.clone())
 }

@@ -46,7 +46,7 @@ const OF_A_MACHINE: &str = "vhost-";
 
 /// Makes the [`Tree`] for a decision, fresh from cgroupfs and `/proc`.
 #[derive(Debug)]
-pub struct Lookout {
+pub(crate) struct Lookout {
     layout: Arc<Layout>,
     own_pid: u32,
     /// Inode of pid 1's PID namespace; `None` where it may not be read.
@@ -56,7 +56,7 @@ pub struct Lookout {
 impl Lookout {
     /// On the host of this layout.
     #[must_use]
-    pub fn new(layout: Arc<Layout>) -> Self {
+    pub(crate) fn new(layout: Arc<Layout>) -> Self {
         Self {
             layout,
             own_pid: std::process::id(),
@@ -69,7 +69,7 @@ impl Lookout {
     ///
     /// # Errors
     /// A site is gone, or an anchor cannot be placed: then nothing is certain.
-    pub fn look(
+    pub(crate) fn look(
         &self,
         sites: &[Site],
         guardian: Option<u32>,
@@ -118,7 +118,7 @@ impl Lookout {
     /// The process, if it is one that protects its cgroup. What runs in a container or is not root's
     /// protects nothing, however it is called.
     #[must_use]
-    pub fn resident(&self, pid: u32) -> Option<Resident> {
+    pub(crate) fn resident(&self, pid: u32) -> Option<Resident> {
         let process = Path::new("/proc").join(pid.to_string());
         let stat = fs::read(process.join("stat")).ok()?;
         let (comm, flags) = comm_and_flags(&String::from_utf8_lossy(&stat))?;

@@ -6,17 +6,13 @@
 
 mod budget;
 mod floor;
-mod gain;
 mod look;
-mod protect;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
-pub use budget::{Budgets, Spent};
-pub use floor::{Protected, floor};
-pub use gain::{NoGain, plausible_gain};
-pub use look::Lookout;
-pub use protect::{PatternError, Protect};
-pub use tree::{Anchor, Cgroup, Resident, Site, Tree};
+pub(crate) use budget::{Budgets, Spent};
+pub(crate) use floor::{Protected, floor};
+pub(crate) use look::Lookout;
+pub(crate) use tree::{Anchor, Cgroup, Resident, Site, Tree};
