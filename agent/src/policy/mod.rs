@@ -11,6 +11,7 @@ mod order;
 mod pattern;
 mod selector;
 mod set;
+pub mod units;
 
 pub use condition::{
     Bound, Compare, Condition, EventCondition, MetricCondition, PsiCondition, RateCondition,
