@@ -6,6 +6,8 @@
 
 mod claims;
 mod guard;
+mod hands;
+mod hold;
 mod journal;
 mod record;
 

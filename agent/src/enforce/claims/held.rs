@@ -135,7 +135,9 @@ impl Held {
     /// What this claimant holds.
     #[must_use]
     pub(crate) fn of(&self, claimant: &Claimant) -> Option<&Claimed> {
-        self.claims.iter().find(|claim| is_same(&claim.claimant, claimant))
+        self.claims
+            .iter()
+            .find(|claim| is_same(&claim.claimant, claimant))
     }
 
     /// How deep its cgroup is below the root.

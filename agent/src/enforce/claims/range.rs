@@ -36,12 +36,14 @@ pub(super) fn number(setting: &Setting) -> Option<Number> {
         | Setting::MemorySwapMax(bytes) => Number::Bytes(*bytes),
         Setting::PidsMax(count) => Number::Count(*count),
         Setting::CpuWeight(_)
+        | Setting::CpuShares(_)
         | Setting::CpuIdle(_)
         | Setting::CpusetCpus(_)
         | Setting::CpusetMems(_)
         | Setting::MemoryOomGroup(_)
         | Setting::IoMax(..)
         | Setting::IoWeight(_)
+        | Setting::IoBfqWeight(_)
         | Setting::Freeze(_) => return None,
     })
 }
@@ -106,7 +108,10 @@ pub(super) fn scaled(setting: &Setting, factor: f64, machine: Machine) -> Option
                 },
             )
         }
-        Setting::CpuIdle(_)
+        // Weights are in v2's unit here.
+        Setting::CpuShares(_)
+        | Setting::IoBfqWeight(_)
+        | Setting::CpuIdle(_)
         | Setting::CpusetCpus(_)
         | Setting::CpusetMems(_)
         | Setting::MemoryOomGroup(_)
@@ -213,6 +218,8 @@ pub(super) fn allowed(setting: Setting) -> Setting {
         }
         Setting::CpuMax(_)
         | Setting::CpuMaxBurst(_)
+        | Setting::CpuShares(_)
+        | Setting::IoBfqWeight(_)
         | Setting::CpuIdle(_)
         | Setting::CpusetCpus(_)
         | Setting::CpusetMems(_)

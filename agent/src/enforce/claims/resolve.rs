@@ -21,7 +21,7 @@ pub(crate) enum ResolveError {
     Unread { knob: Knob, reason: String },
 }
 
-/// What amounts are shares of.
+/// What amounts are shares of, weights in v2's unit ([`Setting::in_v2_unit`]).
 pub(crate) struct Ground<'a> {
     /// What the claimant holds of the knob; what is in force where it holds nothing.
     pub(crate) current: &'a Setting,

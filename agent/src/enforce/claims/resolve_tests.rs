@@ -97,8 +97,14 @@ fn changes_climb_within_ceiling_and_floor() {
 
 #[test]
 fn less_of_unlimited_is_less_of_the_machine() {
-    assert_eq!(come_to(&cores(None), by(0.5), None, None), Ok(cores(Some(100_000))));
-    assert_eq!(come_to(&max(None), by(0.5), None, None), Ok(max(Some(4 << 30))));
+    assert_eq!(
+        come_to(&cores(None), by(0.5), None, None),
+        Ok(cores(Some(100_000)))
+    );
+    assert_eq!(
+        come_to(&max(None), by(0.5), None, None),
+        Ok(max(Some(4 << 30)))
+    );
     let pids = Setting::PidsMax(None);
     let knob = Knob::PidsMax;
     let got = come_to(&pids, by(0.5), None, None);
@@ -135,7 +141,10 @@ fn what_makes_no_sense_is_said() {
     );
     let given = Amount::Exactly(Setting::PidsMax(Some(3)));
     let got = come_to(&max(None), given, None, None);
-    assert!(matches!(got, Err(ResolveError::OtherKnob { .. })), "{got:?}");
+    assert!(
+        matches!(got, Err(ResolveError::OtherKnob { .. })),
+        "{got:?}"
+    );
     let ceiling = Some(Amount::Exactly(max(Some(MIB))));
     let floor = Some(Amount::Exactly(max(Some(2 * MIB))));
     let got = come_to(&max(None), by(2.0), ceiling, floor);
@@ -147,7 +156,10 @@ fn the_kernels_least_is_kept() {
     let got = come_to(&cores(Some(2_000)), by(0.1), None, None);
     assert_eq!(got, Ok(cores(Some(1_000))));
     let weight = Setting::CpuWeight(9_000);
-    assert_eq!(come_to(&weight, by(3.0), None, None), Ok(Setting::CpuWeight(10_000)));
+    assert_eq!(
+        come_to(&weight, by(3.0), None, None),
+        Ok(Setting::CpuWeight(10_000))
+    );
 }
 
 proptest! {

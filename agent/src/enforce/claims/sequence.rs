@@ -85,7 +85,9 @@ fn width(list: &str) -> u32 {
     let ranges = list.trim().split(',').map(|range| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let ends = first.parse::<u32>().ok().zip(last.parse::<u32>().ok());
-        ends.map_or(0, |(first, last)| last.saturating_sub(first).saturating_add(1))
+        ends.map_or(0, |(first, last)| {
+            last.saturating_sub(first).saturating_add(1)
+        })
     });
     ranges.fold(0, u32::saturating_add)
 }
@@ -166,9 +168,19 @@ mod tests {
     #[test]
     fn what_is_frozen_runs_first_and_is_frozen_last() {
         let writes = vec![
-            ("freeze", set(Setting::Freeze(false)), set(Setting::Freeze(true)), 1),
+            (
+                "freeze",
+                set(Setting::Freeze(false)),
+                set(Setting::Freeze(true)),
+                1,
+            ),
             ("quota", cpu(2_000), cpu(1_000), 3),
-            ("thaw", set(Setting::Freeze(true)), set(Setting::Freeze(false)), 9),
+            (
+                "thaw",
+                set(Setting::Freeze(true)),
+                set(Setting::Freeze(false)),
+                9,
+            ),
         ];
         assert_eq!(order(writes), ["thaw", "quota", "freeze"]);
     }

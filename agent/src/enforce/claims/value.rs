@@ -35,7 +35,34 @@ pub(crate) enum Value {
     Devices(Vec<DeviceRule>),
 }
 
+impl Thing {
+    /// May a write of this take the other one along?
+    #[must_use]
+    pub(crate) fn carries(self, other: Self) -> bool {
+        use Knob::{CpuIdle, CpuMax, CpuMaxBurst, CpuWeight, MemoryHigh, MemoryMax, MemorySwapMax};
+        let (Self::Knob(this), Self::Knob(other)) = (self, other) else {
+            return false;
+        };
+        matches!(
+            (this, other),
+            (CpuMax, CpuMaxBurst) | (CpuIdle, CpuWeight) | (MemoryMax, MemoryHigh | MemorySwapMax)
+        )
+    }
+}
+
 impl Value {
+    /// What comes nearest to `wanted` and fits beside this.
+    #[must_use]
+    pub(crate) fn nearest(&self, wanted: &Self) -> Option<Self> {
+        match (self, wanted) {
+            (Self::Setting(Setting::CpuMax(quota)), Self::Setting(Setting::CpuMaxBurst(burst))) => {
+                let burst = quota.quota_us.map_or(*burst, |quota| quota.min(*burst));
+                Some(Self::Setting(Setting::CpuMaxBurst(burst)))
+            }
+            _ => None,
+        }
+    }
+
     /// What it is a value of.
     #[must_use]
     pub(crate) fn thing(&self) -> Thing {

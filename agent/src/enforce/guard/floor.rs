@@ -145,7 +145,11 @@ const LABEL: (&str, &str) = ("agent.protect", "true");
 /// The pattern or label by which the operator protects this cgroup, if there is one.
 fn listed(protect: &Protect, path: &str, identity: &Identity) -> Option<String> {
     let last = path.rsplit('/').next().unwrap_or_default();
-    let names = [Some(last), identity.name.as_deref(), identity.pod.as_deref()];
+    let names = [
+        Some(last),
+        identity.name.as_deref(),
+        identity.pod.as_deref(),
+    ];
     let pattern = protect.never.iter().find_map(|pattern| match pattern {
         // Always protected, listed or not.
         ProtectPattern::Own | ProtectPattern::OwnAncestors => None,
@@ -162,6 +166,9 @@ fn listed(protect: &Protect, path: &str, identity: &Identity) -> Option<String> 
     if identity.labels.get(key).is_some_and(|found| found == value) {
         return Some(format!("{key}={value}"));
     }
-    let label = protect.labels.iter().find(|label| label.matches(identity))?;
+    let label = protect
+        .labels
+        .iter()
+        .find(|label| label.matches(identity))?;
     Some(label.key.clone())
 }

@@ -89,7 +89,11 @@ fn host() -> impl Strategy<Value = Host> {
             for (hierarchy, leaf) in leaves {
                 let ends = leaf.match_indices('/').map(|(at, _)| at).skip(1);
                 let above = ends.map(|end| leaf[..end].to_owned());
-                for path in ["/".to_owned()].into_iter().chain(above).chain([leaf.clone()]) {
+                for path in ["/".to_owned()]
+                    .into_iter()
+                    .chain(above)
+                    .chain([leaf.clone()])
+                {
                     if !paths.contains(&(hierarchy, path.clone())) {
                         paths.push((hierarchy, path));
                     }
@@ -118,16 +122,22 @@ impl Host {
     }
 
     fn tree(&self) -> Tree {
-        let cgroups = self.paths.iter().enumerate().map(|(at, (hierarchy, path))| {
-            let mut identity = classify(path);
-            if self.has_label(at) {
-                identity.labels.insert("agent.protect".into(), "true".into());
-            }
-            Cgroup {
-                site: site(*hierarchy, path),
-                identity: Arc::new(identity),
-            }
-        });
+        let cgroups = self
+            .paths
+            .iter()
+            .enumerate()
+            .map(|(at, (hierarchy, path))| {
+                let mut identity = classify(path);
+                if self.has_label(at) {
+                    identity
+                        .labels
+                        .insert("agent.protect".into(), "true".into());
+                }
+                Cgroup {
+                    site: site(*hierarchy, path),
+                    identity: Arc::new(identity),
+                }
+            });
         let anchors = self.anchors.iter().map(|placement| Anchor {
             what: "the agent",
             placement: placement.clone(),
@@ -208,7 +218,11 @@ fn is_systems(path: &str) -> bool {
         "libpod-conmon-1.scope",
     ];
     // In a user's or a container's own tree a name means nothing.
-    let foreign = [ID, "systemd-nspawn@box.service", "machine-qemu\\x2d1\\x2dvm.scope"];
+    let foreign = [
+        ID,
+        "systemd-nspawn@box.service",
+        "machine-qemu\\x2d1\\x2dvm.scope",
+    ];
     needed.contains(&last)
         && names.first() != Some(&"user.slice")
         && !names.iter().any(|name| foreign.contains(name))

@@ -1,18 +1,26 @@
 //! What the kernel changes along with a thing: it belongs to nobody, and is put back with the thing.
 
-use super::Hold;
-use crate::enforce::claims::{Aside, Held, Slot, Value};
+use super::{Effect, EffectState, Hold};
+use crate::enforce::claims::{Aside, Held, Slot, Thing, Value};
 use crate::enforce::hands::{HandError, Hands, Progress};
 
 impl<H: Hands> Hold<H> {
-    /// Puts what the next write will change besides into `new`, before it is written down.
-    pub(super) fn note_asides(&mut self, new: &mut Held) -> Result<(), HandError> {
+    /// Puts what the next write will change besides into `new`, before it is written down. What of that
+    /// is held on its own counts as being written too, and is returned for the same entry.
+    pub(super) fn note_asides(&mut self, new: &mut Held) -> Result<Vec<Held>, HandError> {
+        let mut companions = Vec::new();
         for original in self.hands.asides(&new.owner, new.wanted())? {
-            let known = new
-                .asides
-                .iter_mut()
-                .find(|aside| aside.original.thing() == original.thing());
-            match known {
+            let thing = original.thing();
+            if let Some(beside) = self.beside(new, thing) {
+                if !beside.pending {
+                    let mut companion = beside.clone();
+                    companion.pending = true;
+                    companions.push(companion);
+                }
+                continue;
+            }
+            let mut known = new.asides.iter_mut();
+            match known.find(|aside| aside.original.thing() == thing) {
                 // What it was before the first change is what it was.
                 Some(aside) => aside.in_force = None,
                 None => new.asides.push(Aside {
@@ -21,34 +29,48 @@ impl<H: Hands> Hold<H> {
                 }),
             }
         }
-        Ok(())
+        for companion in &companions {
+            self.held.insert(companion.slot, companion.clone());
+            let of = self.companions.entry(new.slot).or_default();
+            of.push(companion.slot);
+        }
+        Ok(companions)
     }
 
     /// After the write: what was not changed is forgotten; what is held on its own is told to it.
     pub(super) fn settle_asides(&mut self, new: &mut Held) {
+        self.settle_companions(new.slot);
         for mut aside in std::mem::take(&mut new.asides) {
             let thing = aside.original.thing();
-            let Ok(now) = self.hands.read(&new.owner, thing) else {
-                new.asides.push(aside);
+            if self.beside(new, thing).is_some() {
+                continue;
+            }
+            match self.hands.read(&new.owner, thing) {
+                Ok(now) if now == aside.original => continue,
+                Ok(now) => aside.in_force = Some(now),
+                Err(error) => tracing::debug!(%error, %thing, "not known what became of it"),
+            }
+            new.asides.push(aside);
+        }
+    }
+
+    /// What was written along is as the kernel has it now.
+    pub(super) fn settle_companions(&mut self, carrier: Slot) {
+        for slot in self.companions.remove(&carrier).unwrap_or_default() {
+            let Some(mut held) = self.held.get(&slot).cloned() else {
                 continue;
             };
-            let beside = self
-                .held
-                .values()
-                .find(|held| held.is_beside(new.slot, new) && held.thing() == thing);
-            if let Some(beside) = beside {
-                let mut beside = beside.clone();
-                if beside.in_force != now && !beside.pending {
-                    beside.in_force = now;
-                    self.settled(beside.slot, Some(beside));
-                }
-                continue;
-            }
-            if now != aside.original {
-                aside.in_force = Some(now);
-                new.asides.push(aside);
+            if let Ok(now) = self.hands.read(&held.owner, slot.thing) {
+                held.in_force = now;
+                held.pending = false;
+                self.settled(slot, Some(held));
             }
         }
+    }
+
+    fn beside(&self, new: &Held, thing: Thing) -> Option<&Held> {
+        let mut all = self.held.values();
+        all.find(|held| held.is_beside(new.slot, new) && held.slot.thing == thing)
     }
 
     /// The thing is back: so is all that went with it, unless somebody else has set it since.
@@ -73,6 +95,36 @@ impl<H: Hands> Hold<H> {
         }
     }
 
+    /// What cannot be given back because of something else that is held goes back with that: a burst
+    /// with the quota that it does not fit into. Until then it is as near as it fits.
+    pub(super) fn leave_to_carrier(&mut self, owed: &Held) -> Option<Effect> {
+        let is_carrier = |held: &&Held| {
+            held.is_beside(owed.slot, owed)
+                && !held.claims().is_empty()
+                && held.slot.thing.carries(owed.slot.thing)
+        };
+        let mut carrier = self.held.values().find(is_carrier)?.clone();
+        if let Some(near) = carrier.wanted().nearest(&owed.original)
+            && let Err(error) = self.hands.write(&owed.owner, &near, false)
+        {
+            tracing::debug!(%error, value = %near, "left as it is");
+        }
+        let after = self.hands.read(&owed.owner, owed.slot.thing).ok()?;
+        let known = |aside: &Aside| aside.original.thing() == owed.slot.thing;
+        carrier.asides.retain(|aside| !known(aside));
+        carrier.asides.push(Aside {
+            original: owed.original.clone(),
+            in_force: Some(after.clone()),
+        });
+        self.settled(carrier.slot, Some(carrier));
+        self.settled(owed.slot, None);
+        Some(Effect {
+            before: owed.in_force.clone(),
+            after,
+            state: EffectState::InForce,
+        })
+    }
+
     /// What a thing was before another one's write took it along.
     pub(super) fn aside_original(&mut self, slot: Slot) -> Option<Value> {
         let carrier = self.held.values().find(|held| {
@@ -95,9 +147,8 @@ impl<H: Hands> Hold<H> {
             return;
         }
         self.beside = true;
-        let unfit = |held: &&Held| {
-            held.is_beside(new.slot, new) && !held.pending && held.needs_write()
-        };
+        let unfit =
+            |held: &&Held| held.is_beside(new.slot, new) && !held.pending && held.needs_write();
         let beside: Vec<Held> = self.held.values().filter(unfit).cloned().collect();
         for held in beside {
             let value = held.wanted().clone();

@@ -1,46 +1,55 @@
 //! One change: written down, written, read back, settled.
 
-use super::{Effect, EffectState, Hold, HoldError, Landed};
+use super::{Effect, EffectState, Hold, HoldError, Landed, UnderWay};
 use crate::enforce::claims::{Held, Slot, Value};
 use crate::enforce::hands::{HandError, Hands, Progress};
 
 impl<H: Hands> Hold<H> {
     /// Makes `new` true. After an error everything is as it was before, as far as the kernel lets it.
     pub(super) fn drive(&mut self, mut new: Held) -> Result<Effect, HoldError> {
+        let slot = new.slot;
+        let old = self.held.get(&slot).filter(|held| !held.pending).cloned();
         match self.prepare(&mut new) {
             Ready::Settled(effect) => return Ok(effect),
             Ready::Wait(effect) => {
-                self.intend_or_warn(&new)?;
-                self.held.insert(new.slot, new);
+                self.intend_or_warn(&new, &[])?;
+                self.held.insert(slot, new);
                 return Ok(effect);
             }
             Ready::Write => {}
         }
-        if let Err(error) = self.note_asides(&mut new) {
-            return self.hand_failed(&new, error);
-        }
+        let companions = match self.note_asides(&mut new) {
+            Ok(companions) => companions,
+            Err(error) => return self.hand_failed(&new, old, error),
+        };
         new.pending = true;
-        self.intend_or_warn(&new)?;
-        self.write(new)
+        if let Err(error) = self.intend_or_warn(&new, &companions) {
+            self.settle_companions(slot);
+            return Err(error);
+        }
+        self.held.insert(slot, new);
+        self.write(slot, old)
     }
 
-    /// The write of a change that is in the journal.
-    pub(super) fn write(&mut self, new: Held) -> Result<Effect, HoldError> {
-        let slot = new.slot;
+    /// The write of a change that is in the journal; `old` is what to go back to.
+    pub(super) fn write(&mut self, slot: Slot, old: Option<Held>) -> Result<Effect, HoldError> {
+        let Some(new) = self.held.get(&slot).cloned() else {
+            return Err(HandError::Gone.into());
+        };
         let stays = new.first().is_some_and(|first| first.outlives_agent());
         let before = new.in_force.clone();
         match self.hands.write(&new.owner, new.wanted(), stays) {
             Ok(Progress::Done(after)) => Ok(self.done(new, after)),
             Ok(Progress::UnderWay { walk, reason }) => {
-                self.walks.insert(slot, walk);
-                self.held.insert(slot, new);
+                let target = new.wanted().clone();
+                self.walks.insert(slot, UnderWay { walk, target });
                 Ok(Effect {
                     after: before.clone(),
                     before,
                     state: EffectState::UnderWay(reason),
                 })
             }
-            Err(error) => self.hand_failed(&new, error),
+            Err(error) => self.hand_failed(&new, old, error),
         }
     }
 
@@ -52,14 +61,14 @@ impl<H: Hands> Hold<H> {
             after: new.in_force.clone(),
             state,
         };
-        if let Some(walk) = self.walks.remove(&slot) {
-            if !walk.can_be_dropped() {
-                self.walks.insert(slot, walk);
+        if let Some(under_way) = self.walks.remove(&slot) {
+            if !under_way.walk.can_be_dropped() {
+                self.walks.insert(slot, under_way);
                 let wait = effect(EffectState::UnderWay("a write is under way".into()));
                 new.pending = true;
                 return Ready::Wait(wait);
             }
-            drop(walk);
+            drop(under_way);
         }
         if new.needs_write() {
             return Ready::Write;
@@ -75,8 +84,8 @@ impl<H: Hands> Hold<H> {
     }
 
     /// Without a journal nothing new is held, but what is given back is given back.
-    fn intend_or_warn(&mut self, new: &Held) -> Result<(), HoldError> {
-        match self.intend(std::slice::from_ref(new)) {
+    fn intend_or_warn(&mut self, new: &Held, companions: &[Held]) -> Result<(), HoldError> {
+        match self.intend(std::iter::once(new).chain(companions)) {
             Err(error) if new.claims().is_empty() => {
                 tracing::warn!(%error, "given back without a journal entry");
                 Ok(())
@@ -108,8 +117,14 @@ impl<H: Hands> Hold<H> {
     }
 
     /// The kernel did not take it.
-    fn hand_failed(&mut self, new: &Held, error: HandError) -> Result<Effect, HoldError> {
+    fn hand_failed(
+        &mut self,
+        new: &Held,
+        old: Option<Held>,
+        error: HandError,
+    ) -> Result<Effect, HoldError> {
         let slot = new.slot;
+        self.settle_companions(slot);
         if error == HandError::Gone {
             self.forget_cgroup(slot);
             return Err(error.into());
@@ -133,7 +148,6 @@ impl<H: Hands> Hold<H> {
                     Ok(Progress::Done(_))
                 ),
             };
-            let old = self.held.get(&slot).filter(|held| !held.pending).cloned();
             match old {
                 Some(old) if put_back => self.settled(slot, Some(old)),
                 None if put_back && new.in_force == new.original => {
@@ -145,6 +159,9 @@ impl<H: Hands> Hold<H> {
             }
             return Err(error.into());
         }
+        if let Some(effect) = self.leave_to_carrier(new) {
+            return Ok(effect);
+        }
         // Kept as pending without a claim: tried again, by this process or the next.
         self.held.insert(slot, new.clone());
         Err(error.into())
@@ -152,26 +169,23 @@ impl<H: Hands> Hold<H> {
 
     /// One step of what takes time.
     pub(super) fn step_one(&mut self, slot: Slot) -> Option<Landed> {
-        let walk = self.walks.get_mut(&slot)?;
-        let stepped = walk.step().transpose()?;
-        self.walks.remove(&slot);
+        let under_way = self.walks.get_mut(&slot)?;
+        let stepped = under_way.walk.step().transpose()?;
+        let target = self.walks.remove(&slot)?.target;
         let held = self.held.get(&slot)?.clone();
         let result = match stepped {
+            Ok(after) if *held.wanted() == target => Ok(self.done(held.clone(), after)),
+            // Claims changed on the way.
             Ok(after) => {
-                let wanted_now = held.clone();
-                let effect = self.done(wanted_now, after);
-                // Claims may have changed on the way.
-                let changed = self.held.get(&slot).filter(|held| held.needs_write());
-                match changed.cloned() {
-                    Some(changed) => self.drive(changed),
-                    None => Ok(effect),
-                }
+                let mut held = held.clone();
+                held.in_force = after;
+                self.drive(held)
             }
             Err(error) => {
                 let failed = held.first().map(|first| first.action);
                 let left = held.without(|claim| Some(claim.action) == failed);
                 match error {
-                    HandError::Gone | HandError::Foreign(_) => self.hand_failed(&held, error),
+                    HandError::Gone | HandError::Foreign(_) => self.hand_failed(&held, None, error),
                     other => {
                         // What it walked from is in force again; the next claim may fit.
                         if let Err(error) = self.drive(left) {

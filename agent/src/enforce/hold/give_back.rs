@@ -73,7 +73,12 @@ impl<H: Hands> Hold<H> {
         let mut forgotten = Vec::new();
         for held in held {
             let first_goes = held.first().is_some_and(|first| picks(&held, first));
-            let gone: Vec<Claimed> = held.claims().iter().filter(|c| picks(&held, c)).cloned().collect();
+            let gone: Vec<Claimed> = held
+                .claims()
+                .iter()
+                .filter(|c| picks(&held, c))
+                .cloned()
+                .collect();
             if gone.is_empty() {
                 continue;
             }
@@ -129,7 +134,9 @@ impl<H: Hands> Hold<H> {
         let mut ready = Vec::new();
         for (mut given_back, mut new) in changes {
             let slot = new.slot;
-            if let Some(drift) = self.drift(slot) {
+            // Who was behind somebody else leaves without a write.
+            let first_goes = new.first() != given_back.held.first();
+            if first_goes && let Some(drift) = self.drift(slot) {
                 given_back.result = Ok(self.left(&drift));
                 ended.push(given_back);
                 continue;
@@ -146,36 +153,77 @@ impl<H: Hands> Hold<H> {
                     self.held.insert(slot, new);
                 }
                 Ready::Write => {
-                    if let Err(error) = self.note_asides(&mut new) {
-                        tracing::debug!(%error, "what goes along is not known");
-                    }
                     new.pending = true;
-                    ready.push((given_back, new));
+                    self.held.insert(slot, new);
+                    ready.push(given_back);
                     continue;
                 }
             }
             ended.push(given_back);
         }
-        let intended: Vec<Held> = ready.iter().map(|(_, new)| new.clone()).collect();
-        if !intended.is_empty()
-            && let Err(error) = self.intend(&intended)
-        {
-            tracing::warn!(%error, "given back without a journal entry");
-        }
+        self.write_down(ready.iter().map(GivenBack::slot).collect());
         let mut refused = Vec::new();
-        for (mut given_back, new) in ready {
-            given_back.result = self.write(new.clone());
-            match given_back.result {
-                Err(_) if self.held.contains_key(&new.slot) => refused.push((given_back, new)),
-                _ => ended.push(given_back),
+        for mut given_back in ready {
+            let slot = given_back.slot();
+            let Some(new) = self.note_more_asides(slot) else {
+                ended.push(given_back);
+                continue;
+            };
+            // Who has let go has let go, also where the next claim does not fit.
+            let mut left = new.clone();
+            left.pending = false;
+            let old = (!given_back.held.pending && !left.claims().is_empty()).then_some(left);
+            given_back.result = self.write(slot, old);
+            if given_back.result.is_err() && new.claims().is_empty() {
+                refused.push(given_back);
+            } else {
+                ended.push(given_back);
             }
         }
         // Each may have been in another one's way.
-        for (mut given_back, new) in refused {
-            given_back.result = self.write(new);
+        for mut given_back in refused {
+            let slot = given_back.held.slot;
+            if self.held.contains_key(&slot) {
+                given_back.result = self.write(slot, None);
+            }
             ended.push(given_back);
         }
         ended
+    }
+
+    /// One entry for all, so that there is one wait for the disk.
+    fn write_down(&mut self, slots: Vec<Slot>) {
+        let mut entries = Vec::new();
+        for slot in slots {
+            let Some(mut held) = self.held.get(&slot).cloned() else {
+                continue;
+            };
+            match self.note_asides(&mut held) {
+                Ok(companions) => entries.extend(companions),
+                Err(error) => tracing::debug!(%error, "what goes along is not known"),
+            }
+            self.held.insert(slot, held.clone());
+            entries.push(held);
+        }
+        if !entries.is_empty()
+            && let Err(error) = self.intend(&entries)
+        {
+            tracing::warn!(%error, "given back without a journal entry");
+        }
+    }
+
+    /// What was written since it was written down may make it take more along.
+    fn note_more_asides(&mut self, slot: Slot) -> Option<Held> {
+        let mut held = self.held.get(&slot)?.clone();
+        let noted = held.asides.len();
+        let companions = self.note_asides(&mut held).unwrap_or_default();
+        if held.asides.len() > noted || !companions.is_empty() {
+            if let Err(error) = self.intend(companions.iter().chain([&held])) {
+                tracing::warn!(%error, "given back without a journal entry");
+            }
+            self.held.insert(slot, held.clone());
+        }
+        Some(held)
     }
 
     fn left(&mut self, drift: &Drift) -> Effect {

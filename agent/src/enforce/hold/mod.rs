@@ -5,8 +5,8 @@
 //! guardian of a dead one, give back with it.
 
 mod aside;
-mod drive;
 mod drift;
+mod drive;
 mod give_back;
 
 #[cfg(test)]
@@ -36,13 +36,21 @@ pub(crate) struct Hold<H> {
     /// `None`: nothing was ever changed, and nothing has to be written down.
     journal: Option<Journal>,
     held: BTreeMap<Slot, Held>,
-    walks: BTreeMap<Slot, Box<dyn Walk>>,
+    walks: BTreeMap<Slot, UnderWay>,
     /// Changed for a moment by other means than a write of ours.
     passing: BTreeSet<Slot>,
+    /// What is held on its own and changed along with the write of another slot.
+    companions: BTreeMap<Slot, Vec<Slot>>,
     /// Is a change being made because of another one?
     beside: bool,
     /// Number of the next action.
     next_action: u64,
+}
+
+/// A write that takes time, and what it will have set.
+struct UnderWay {
+    walk: Box<dyn Walk>,
+    target: Value,
 }
 
 /// What a change came to.
@@ -93,6 +101,7 @@ impl<H: Hands> Hold<H> {
             held: BTreeMap::new(),
             walks: BTreeMap::new(),
             passing: BTreeSet::new(),
+            companions: BTreeMap::new(),
             beside: false,
             next_action: 1,
         }
@@ -200,8 +209,7 @@ impl<H: Hands> Hold<H> {
         for value in values {
             let slot = self.hands.slot(owner, value.thing())?;
             let held = self.held.get(&slot).cloned();
-            let mut held =
-                held.unwrap_or_else(|| Held::new(slot, Arc::clone(owner), value));
+            let mut held = held.unwrap_or_else(|| Held::new(slot, Arc::clone(owner), value));
             held.pending = true;
             passing.push(held);
         }
@@ -259,7 +267,7 @@ impl<H: Hands> Hold<H> {
     }
 
     /// Writes down, before it is changed, what will be.
-    fn intend(&mut self, held: &[Held]) -> Result<(), HoldError> {
+    fn intend<'a>(&mut self, held: impl IntoIterator<Item = &'a Held>) -> Result<(), HoldError> {
         if self.journal.is_none() {
             self.open(PATIENCE)?;
         }

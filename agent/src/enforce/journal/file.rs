@@ -74,7 +74,10 @@ impl Journal {
     ///
     /// # Errors
     /// Somebody else holds it, or the directory cannot be read or written.
-    pub(crate) fn open(directory: &Path, patience: Duration) -> Result<(Self, State), JournalError> {
+    pub(crate) fn open(
+        directory: &Path,
+        patience: Duration,
+    ) -> Result<(Self, State), JournalError> {
         let made = DirBuilder::new()
             .recursive(true)
             .mode(0o700)

@@ -81,7 +81,10 @@ fn there_is_one_writer() {
     let directory = tempfile::tempdir().unwrap();
     let journal = open(&directory);
     let second = Journal::open(directory.path(), Duration::from_millis(5));
-    assert!(matches!(second, Err(JournalError::Held { .. })), "{second:?}");
+    assert!(
+        matches!(second, Err(JournalError::Held { .. })),
+        "{second:?}"
+    );
     drop(journal);
     open(&directory);
 }
@@ -104,7 +107,9 @@ fn torn_at_every_byte() {
     let first = held(1, 1, false);
     journal.intend([&first]).unwrap();
     let whole = fs::metadata(file(&directory)).unwrap().len();
-    journal.settle(first.slot, Some(&held(1, 2, false))).unwrap();
+    journal
+        .settle(first.slot, Some(&held(1, 2, false)))
+        .unwrap();
     drop(journal);
     let text = fs::read(file(&directory)).unwrap();
     for length in usize::try_from(whole).unwrap()..text.len() {
@@ -147,7 +152,9 @@ fn damaged_in_the_middle_at_every_byte() {
 fn another_boot_is_dropped_and_counted() {
     let directory = tempfile::tempdir().unwrap();
     let (mut journal, _) = open(&directory);
-    journal.intend([&held(1, 5, false), &held(2, 6, false)]).unwrap();
+    journal
+        .intend([&held(1, 5, false), &held(2, 6, false)])
+        .unwrap();
     journal.settle(held(2, 6, false).slot, None).unwrap();
     let text = fs::read(file(&directory)).unwrap();
     let state = fold(&text, "another");
