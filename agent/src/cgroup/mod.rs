@@ -12,6 +12,7 @@
 mod control;
 mod controller;
 mod device;
+mod disk;
 mod file;
 mod key;
 mod layout;
@@ -26,11 +27,12 @@ mod v1;
 mod v2;
 
 pub use control::{
-    Control, ControlError, IoCaps, Killed, Knob, Lowering, NotEnforceable, Progress, Quota,
-    Setting, enforceable_on,
+    Control, ControlError, DeviceChange, DeviceEntry, DeviceList, DeviceType, IoCaps, Killed, Knob,
+    Lowering, NotEnforceable, Progress, Quota, Setting, enforceable_on,
 };
 pub use controller::Controller;
 pub use device::device_name;
+pub use disk::{DiskError, disk_of};
 pub use file::{Scratch, kept_files};
 pub use key::{CgroupKey, HierarchyId, Placement};
 pub use layout::{Degradation, Hierarchy, Layout, LayoutError, Mode};
