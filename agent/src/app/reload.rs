@@ -78,6 +78,7 @@ impl Reloader {
             containers: new.containers,
             probes: in_force.probes.clone(),
             attribution: in_force.attribution.clone(),
+            audit: in_force.audit.clone(),
         };
         tracing::info!("configuration reloaded");
     }
