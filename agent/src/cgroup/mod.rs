@@ -25,7 +25,10 @@ mod scan;
 mod v1;
 mod v2;
 
-pub use control::{IoCaps, Knob, Quota, Setting};
+pub use control::{
+    Control, ControlError, IoCaps, Killed, Knob, Lowering, NotEnforceable, Progress, Quota,
+    Setting, enforceable_on,
+};
 pub use controller::Controller;
 pub use device::device_name;
 pub use file::{Scratch, kept_files};
