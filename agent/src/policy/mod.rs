@@ -4,9 +4,25 @@
 //! Evaluation is pure: it writes nothing and asks nobody; how an order is carried out, and whether
 //! it may be, is for `enforce`.
 
+mod condition;
+mod ladder;
+mod metric;
 mod order;
+mod pattern;
+mod selector;
+mod set;
+pub mod units;
 
+pub use condition::{
+    Bound, Compare, Condition, EventCondition, MetricCondition, PsiCondition, RateCondition,
+    Resource, Stall, Subject, Threshold, WatchedEvent,
+};
+pub use ladder::{Action, Freeze, Hold, LadderStep, Revert, Scale, Throttle, ThrottleTarget};
+pub use metric::{Metric, Unit};
 pub use order::{
     Amount, Change, Claim, Claimant, Evidence, Limit, Mode, OnConflict, Once, Order, Process,
     Restore, Scope, Step, Wanted,
 };
+pub use pattern::Pattern;
+pub use selector::{LabelTerm, Selector, Terms};
+pub use set::{MOST_PRIORITY, Policy, PolicySet, Protect, ProtectPattern, Rule};
