@@ -49,6 +49,28 @@ impl Controller {
         })
     }
 
+    /// The kernel's name of it on v2, or the only one it has.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cpuacct => "cpuacct",
+            Self::Cpuset => "cpuset",
+            Self::Memory => "memory",
+            Self::Io => "io",
+            Self::Pids => "pids",
+            Self::Devices => "devices",
+            Self::Freezer => "freezer",
+            Self::Hugetlb => "hugetlb",
+            Self::PerfEvent => "perf_event",
+            Self::NetCls => "net_cls",
+            Self::NetPrio => "net_prio",
+            Self::Rdma => "rdma",
+            Self::Misc => "misc",
+            Self::Dmem => "dmem",
+        }
+    }
+
     /// All those in a list; names that are not controllers are left out.
     pub(super) fn parse_list<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Self> {
         names.filter_map(Self::from_kernel_name).collect()
