@@ -49,6 +49,20 @@ pub enum Unit {
     BitsPerSecond,
 }
 
+impl Unit {
+    /// Of the growth of what is counted in this.
+    #[must_use]
+    pub const fn per_second(self) -> Self {
+        match self {
+            Self::Bytes | Self::BytesPerSecond => Self::BytesPerSecond,
+            Self::BitsPerSecond => Self::BitsPerSecond,
+            Self::Cores | Self::Percent | Self::Count | Self::OperationsPerSecond => {
+                Self::OperationsPerSecond
+            }
+        }
+    }
+}
+
 impl Metric {
     /// Every one, as documented.
     pub const ALL: [Self; 13] = [

@@ -14,6 +14,12 @@ use crate::identity::Identity;
 
 /// Priorities lie between this and its negative.
 pub const MOST_PRIORITY: i32 = 1_000;
+/// Rules of one policy.
+pub const MOST_RULES: usize = 999;
+/// Terms beyond this do not count.
+const MOST_TERMS: usize = 1_000;
+/// More than [`MOST_RULES`]; with the most terms and priority still within an `i32`.
+const RULE_STEP: i32 = 1_000;
 
 /// Every policy of one file. The default is that of no file: nothing is done to anything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,15 +96,26 @@ pub struct Rule {
 }
 
 impl Policy {
-    /// Order among policies: more terms first, then more priority. Greater goes first; unlike a
-    /// policy's `priority`, it can be compared across policies on its own.
+    /// Order among policies: more terms first, then more priority. Greater goes first; unlike
+    /// `priority`, it can be compared across policies on its own.
     #[must_use]
     pub fn rank(&self) -> i32 {
-        let terms = i32::try_from(self.select.specificity()).unwrap_or(i32::MAX);
-        // One term outweighs the whole range of priorities.
-        terms
-            .saturating_mul(2 * MOST_PRIORITY + 1)
-            .saturating_add(self.priority)
+        let terms = self.select.specificity().min(MOST_TERMS);
+        // One term outweighs the whole range of priorities. No conversion: at most MOST_TERMS.
+        let terms = i32::try_from(terms).unwrap_or(i32::MAX);
+        terms * (2 * MOST_PRIORITY + 1) + self.priority
+    }
+
+    /// The `priority` of a claim of this policy: by rank; within the policy a rule goes before the
+    /// limits, and of two rules the one that stands further up in the file.
+    #[must_use]
+    pub fn claim_priority(&self, rule: Option<usize>) -> i32 {
+        let within = match rule {
+            None => 0,
+            Some(index) => MOST_RULES.saturating_sub(index).max(1),
+        };
+        let within = i32::try_from(within).unwrap_or(i32::MAX);
+        self.rank().saturating_mul(RULE_STEP).saturating_add(within)
     }
 }
 
@@ -141,7 +158,7 @@ impl Default for Protect {
             never: Vec::new(),
             labels: Vec::new(),
             max_actions_per_minute: 60,
-            max_kills_per_hour: 10,
+            max_kills_per_hour: 3,
         }
     }
 }

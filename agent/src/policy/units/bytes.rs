@@ -37,14 +37,14 @@ pub(super) const MISTAKEN: &[(&str, &str)] = &[
 ];
 
 const SCALE: Scale = Scale {
-    what: "an amount of memory",
+    what: "a size",
     example: "512MiB",
     usual: "MiB",
     units: BYTES,
     mistaken: MISTAKEN,
 };
 
-/// Bytes: `64MiB`, `1.5GiB`, `10GB`, `4096B`.
+/// Bytes: `64MiB`, `1.5GiB`, `10GB`, `4096B`. `{}` is exact, `{:#}` rounded for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(pub u64);
 
@@ -58,7 +58,12 @@ impl FromStr for ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&SCALE.shown(self.0))
+        let shown = if f.alternate() {
+            SCALE.rounded(self.0)
+        } else {
+            SCALE.shown(self.0)
+        };
+        f.pad(&shown)
     }
 }
 
@@ -90,48 +95,36 @@ mod tests {
     #[test]
     fn errors_say_what_to_write() {
         for (text, error) in [
-            (
-                "512",
-                "`512` has no unit; an amount of memory is written like `512MiB`",
-            ),
+            ("512", "`512` has no unit; a size is written like `512MiB`"),
             (
                 "512M",
-                "`M` is no unit of an amount of memory; write `MiB` (1,024 KiB) or `MB` (1,000 kB)",
+                "`M` is no unit of a size; write `MiB` (1,024 KiB) or `MB` (1,000 kB)",
             ),
-            (
-                "512mib",
-                "`mib` is no unit of an amount of memory; write `512MiB`",
-            ),
+            ("512mib", "`mib` is no unit of a size; write `512MiB`"),
             (
                 "80%",
-                "`%` is no unit of an amount of memory; \
+                "`%` is no unit of a size; \
                  a share needs to say of what: `80% of memory.max`",
             ),
             (
                 "5 apples",
-                "`apples` is no unit of an amount of memory; known are \
+                "`apples` is no unit of a size; known are \
                  `B`, `kB`, `KiB`, `MB`, `MiB`, `GB`, `GiB`, `TB`, `TiB`",
             ),
-            (
-                "much",
-                "expected an amount of memory such as `512MiB`, not `much`",
-            ),
-            (
-                "-1MiB",
-                "expected an amount of memory such as `512MiB`, not `-1MiB`",
-            ),
+            ("much", "expected a size such as `512MiB`, not `much`"),
+            ("-1MiB", "expected a size such as `512MiB`, not `-1MiB`"),
             (
                 "1.2.3MiB",
-                "expected an amount of memory such as `512MiB`, not `1.2.3MiB`",
+                "expected a size such as `512MiB`, not `1.2.3MiB`",
             ),
-            ("", "expected an amount of memory such as `512MiB`, not ``"),
+            ("", "expected a size such as `512MiB`, not ``"),
             (
                 "99999999999TiB",
                 "`99999999999TiB` is out of range: too large",
             ),
             (
                 "1e9B",
-                "`e9B` is no unit of an amount of memory; known are \
+                "`e9B` is no unit of a size; known are \
                  `B`, `kB`, `KiB`, `MB`, `MiB`, `GB`, `GiB`, `TB`, `TiB`",
             ),
         ] {
@@ -152,6 +145,19 @@ mod tests {
             (1 << 40, "1TiB"),
         ] {
             assert_eq!(ByteSize(bytes).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn rounded_only_where_it_is_long() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (512 << 20, "512MiB"),
+            (3 << 29, "1536MiB"),
+            (429_494_272, "409.6MiB"),
+            (12_345, "12.1KiB"),
+        ] {
+            assert_eq!(format!("{:#}", ByteSize(bytes)), text);
         }
     }
 

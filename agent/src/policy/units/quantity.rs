@@ -75,6 +75,23 @@ impl Scale {
         }
     }
 
+    /// As [`Self::shown`] where that is short, else rounded, in the largest unit there is one of.
+    pub(super) fn rounded(&self, value: u64) -> String {
+        let exact = self.shown(value);
+        let digits = exact.chars().filter(char::is_ascii_digit).count();
+        let fits = |(_, factor): &&(&str, u64)| value >= *factor;
+        let Some((unit, factor)) = self.units.iter().filter(fits).max_by_key(|(_, f)| *f) else {
+            return exact;
+        };
+        if digits <= 4 {
+            return exact;
+        }
+        // Three digits are shown.
+        #[allow(clippy::cast_precision_loss)]
+        let share = value as f64 / *factor as f64;
+        format!("{share:.1}{unit}")
+    }
+
     /// Digits and unit, either of them trimmed; the digits are never empty.
     fn split<'t>(&self, text: &'t str) -> Result<(&'t str, &'t str), UnitError> {
         let text = text.trim();
@@ -114,6 +131,7 @@ impl Scale {
         let hint = match (told, self.units.iter().find(same)) {
             (Some((_, right)), _) => (*right).to_owned(),
             (None, Some((right, _))) => format!("write `{number}{right}`"),
+            (None, None) if self.usual.is_empty() => "write the number alone".to_owned(),
             (None, None) => {
                 let known: Vec<&str> = self.units.iter().map(|(unit, _)| *unit).collect();
                 format!("known are `{}`", known.join("`, `"))

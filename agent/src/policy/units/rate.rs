@@ -53,7 +53,7 @@ const OPERATIONS: Scale = Scale {
     example: "500",
     usual: "",
     units: &[("", 1)],
-    mistaken: &[("iops", "write the number alone")],
+    mistaken: &[],
 };
 
 /// Bits a second, thousands of them as network people count: `100Mbit`, `1.5Gbit`.
@@ -159,6 +159,10 @@ mod tests {
             let found = text.parse::<BitRate>().map_err(|e| e.to_string());
             assert_eq!(found, Err(error.to_owned()), "{text}");
         }
+        assert_eq!(
+            "5 iops".parse::<OperationRate>().map_err(|e| e.to_string()),
+            Err("`iops` is no unit of a rate of operations; write the number alone".to_owned())
+        );
         assert_eq!(
             "100Mbit".parse::<ByteRate>().map_err(|e| e.to_string()),
             Err("`Mbit` is no unit of a data rate; known are \
