@@ -5,6 +5,7 @@
 //! What is never to be touched is decided here too, by `guard`, whoever asks.
 
 pub mod audit;
+pub mod once;
 mod record;
 
 pub use record::{Outcome, Record};
