@@ -4,6 +4,7 @@
 mod burst;
 mod cardinality;
 mod churn;
+mod control;
 mod cpu;
 mod daemon;
 mod io;
