@@ -5,6 +5,7 @@
 //! it may be, is for `enforce`.
 
 mod condition;
+pub mod evaluate;
 mod ladder;
 mod metric;
 mod order;
