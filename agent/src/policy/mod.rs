@@ -5,12 +5,15 @@
 //! it may be, is for `enforce`.
 
 mod condition;
+mod engine;
 pub mod evaluate;
+mod history;
 mod ladder;
 mod metric;
 mod order;
 mod pattern;
 mod selector;
+pub mod sense;
 mod set;
 pub mod units;
 
@@ -18,6 +21,8 @@ pub use condition::{
     Bound, Compare, Condition, EventCondition, MetricCondition, PsiCondition, RateCondition,
     Resource, Stall, Subject, Threshold, WatchedEvent,
 };
+pub use engine::{Handle, HandleError, OrderCount, Parts, Status, start};
+pub use history::{Decision, HistoryTally, Recording};
 pub use ladder::{Action, Freeze, Hold, LadderStep, Revert, Scale, Throttle, ThrottleTarget};
 pub use metric::{Metric, Unit};
 pub use order::{
