@@ -78,6 +78,7 @@ impl Reloader {
             containers: new.containers,
             probes: in_force.probes.clone(),
             attribution: in_force.attribution.clone(),
+            policy: new.policy,
         };
         tracing::info!("configuration reloaded");
     }

@@ -88,6 +88,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
             "attribution.containerd_state",
             &attribution.containerd_state,
         ),
+        ("policy.file", &config.policy.file),
     ] {
         expect(
             path.is_absolute() || path == Path::new(""),

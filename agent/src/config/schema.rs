@@ -17,6 +17,7 @@ pub struct Config {
     pub containers: ContainersConfig,
     pub probes: ProbesConfig,
     pub attribution: AttributionConfig,
+    pub policy: PolicyConfig,
 }
 
 /// The agent itself.
@@ -205,6 +206,23 @@ impl Default for AttributionConfig {
             containers_storage: PathBuf::from("/var/lib/containers/storage"),
             containerd_state: PathBuf::from("/run/containerd"),
             timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What the agent does by itself: limits and rules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// The policy file, see `docs/policy.md`; may be absent: no policy. An empty string turns policies
+    /// off.
+    pub file: PathBuf,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self {
+            file: PathBuf::from("/etc/plimsoll/policy.toml"),
         }
     }
 }

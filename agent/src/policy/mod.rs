@@ -16,6 +16,7 @@ mod metric;
 mod order;
 mod pattern;
 mod problem;
+mod reference;
 mod selector;
 mod set;
 mod settle;
@@ -42,6 +43,7 @@ pub use order::{
 };
 pub use pattern::Pattern;
 pub use problem::{PolicyErrors, Problem};
+pub use reference::policy_reference_markdown;
 pub use selector::{LabelTerm, Selector, Terms};
 pub use set::{MOST_PRIORITY, MOST_RULES, Policy, PolicySet, Protect, ProtectPattern, Rule};
 pub use traffic::{TrafficError, parse_addresses, parse_ports, shown_address, shown_ports};
