@@ -26,7 +26,7 @@ pub mod units;
 pub use amount::{
     AmountError, KNOBS, can_change, knob_named, parse_amount, parse_change, parse_setting,
 };
-pub use check::{Clash, clashes};
+pub use check::{Clash, clashes, least_memory_for_writes};
 pub use condition::{
     Bound, Compare, Condition, EventCondition, MetricCondition, PsiCondition, RateCondition,
     Resource, Stall, Subject, Threshold, WatchedEvent,
