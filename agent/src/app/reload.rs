@@ -79,6 +79,7 @@ impl Reloader {
             probes: in_force.probes.clone(),
             attribution: in_force.attribution.clone(),
             audit: in_force.audit.clone(),
+            policy: new.policy,
         };
         tracing::info!("configuration reloaded");
     }

@@ -18,6 +18,7 @@ pub struct Config {
     pub probes: ProbesConfig,
     pub attribution: AttributionConfig,
     pub audit: AuditConfig,
+    pub policy: PolicyConfig,
 }
 
 /// The agent itself.
@@ -230,6 +231,23 @@ impl Default for AuditConfig {
             path: PathBuf::from("/var/log/plimsoll/audit.jsonl"),
             max_bytes: 16 * 1024 * 1024,
             files: 4,
+        }
+    }
+}
+
+/// What the agent does by itself: limits and rules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// The policy file, see `docs/policy.md`; may be absent: no policy. An empty string turns policies
+    /// off.
+    pub file: PathBuf,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self {
+            file: PathBuf::from("/etc/plimsoll/policy.toml"),
         }
     }
 }

@@ -19,6 +19,7 @@ mod metric;
 mod order;
 mod pattern;
 mod problem;
+mod reference;
 mod selector;
 pub mod sense;
 mod set;
@@ -29,7 +30,7 @@ pub mod units;
 pub use amount::{
     AmountError, KNOBS, can_change, knob_named, parse_amount, parse_change, parse_setting,
 };
-pub use check::{Clash, clashes};
+pub use check::{Clash, clashes, least_memory_for_writes};
 pub use condition::{
     Bound, Compare, Condition, EventCondition, MetricCondition, PsiCondition, RateCondition,
     Resource, Stall, Subject, Threshold, WatchedEvent,
@@ -48,6 +49,7 @@ pub use order::{
 };
 pub use pattern::Pattern;
 pub use problem::{PolicyErrors, Problem};
+pub use reference::policy_reference_markdown;
 pub use selector::{LabelTerm, Selector, Terms};
 pub use set::{MOST_PRIORITY, MOST_RULES, Policy, PolicySet, Protect, ProtectPattern, Rule};
 pub use traffic::{TrafficError, parse_addresses, parse_ports, shown_address, shown_ports};
