@@ -12,4 +12,7 @@ mod hold;
 mod journal;
 mod record;
 
+#[cfg(test)]
+mod fixture;
+
 pub use record::{Outcome, Record};

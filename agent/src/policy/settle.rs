@@ -92,6 +92,7 @@ fn bytes(setting: &Setting) -> Option<u64> {
         Setting::CpuMax(_)
         | Setting::CpuMaxBurst(_)
         | Setting::CpuWeight(_)
+        | Setting::CpuShares(_)
         | Setting::CpuIdle(_)
         | Setting::CpusetCpus(_)
         | Setting::CpusetMems(_)
@@ -99,6 +100,7 @@ fn bytes(setting: &Setting) -> Option<u64> {
         | Setting::PidsMax(_)
         | Setting::IoMax(..)
         | Setting::IoWeight(_)
+        | Setting::IoBfqWeight(_)
         | Setting::Freeze(_) => None,
     }
 }

@@ -19,8 +19,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::claims::{Claimed, Held, Owner, Slot, Thing, Value};
-use super::hands::{HandError, Hands, Walk};
+use super::claims::{Claimed, Held, Owner, Slot, Value};
+use super::hands::{From, HandError, Hands, Walk};
 use super::journal::{Journal, JournalError, JournalStatus, State};
 
 pub(crate) use drift::Drift;
@@ -230,6 +230,9 @@ impl<H: Hands> Hold<H> {
             }
             if let Some(mut held) = self.held.remove(slot) {
                 held.pending = false;
+                if let Ok(now) = self.hands.read(&held.owner, slot.thing) {
+                    held.in_force = now;
+                }
                 if held.claims().is_empty() {
                     self.settled(*slot, None);
                 } else {
@@ -301,8 +304,10 @@ impl Held {
         self.slot != slot && self.owner.keys == other.owner.keys
     }
 
-    /// The thing, if it is a knob's.
-    fn thing(&self) -> Thing {
-        self.slot.thing
+    fn from(&self) -> From<'_> {
+        From {
+            original: &self.original,
+            in_force: &self.in_force,
+        }
     }
 }

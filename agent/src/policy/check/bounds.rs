@@ -29,6 +29,8 @@ pub(super) fn is_above(one: &Amount, other: &Amount) -> Option<bool> {
 fn magnitude(setting: &Setting) -> Option<f64> {
     let number = |number: &Option<u64>| number.map_or(f64::INFINITY, |number| number as f64);
     match setting {
+        // Units that are only read, never written in a file.
+        Setting::CpuShares(_) | Setting::IoBfqWeight(_) => None,
         Setting::CpuMax(quota) => Some(number(&quota.quota_us) / quota.period_us as f64),
         Setting::CpuMaxBurst(n) | Setting::CpuWeight(n) | Setting::IoWeight(n) => Some(*n as f64),
         Setting::MemoryMax(n)

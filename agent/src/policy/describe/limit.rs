@@ -77,6 +77,9 @@ pub fn setting_value(setting: &Setting) -> String {
         None => "max".to_owned(),
     };
     match setting {
+        Setting::CpuShares(_) | Setting::IoBfqWeight(_) => {
+            setting_value(&setting.clone().in_v2_unit())
+        }
         Setting::CpuMax(quota) => CpuLimit(*quota).to_string(),
         Setting::CpuMaxBurst(us) => TimeSpan(Duration::from_micros(*us)).to_string(),
         Setting::CpuWeight(weight) | Setting::IoWeight(weight) => weight.to_string(),
