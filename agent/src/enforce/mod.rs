@@ -10,6 +10,7 @@ mod guard;
 mod hands;
 mod hold;
 mod journal;
+pub mod once;
 mod record;
 
 #[cfg(test)]

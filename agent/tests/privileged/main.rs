@@ -11,6 +11,7 @@ mod losses;
 mod memory;
 mod namespaces;
 mod network;
+mod once;
 mod oom;
 mod process;
 mod readings;

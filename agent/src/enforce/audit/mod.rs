@@ -22,6 +22,7 @@ mod writer;
 pub use explanation::{Explanation, Held};
 pub use log::{Audit, Status};
 pub use query::{Answer, Query};
+pub(super) use summary::because;
 pub use summary::summary;
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ pub(super) fn by(claimant: &Claimant) -> String {
 }
 
 /// `memory.full above 20%: 34%, for 3s`
-pub(super) fn because(evidence: &Evidence) -> String {
+pub(in crate::enforce) fn because(evidence: &Evidence) -> String {
     let Evidence {
         condition,
         observed,
@@ -224,7 +224,7 @@ fn change(record: &Record) -> String {
 
 fn amount(amount: &Amount) -> String {
     match amount {
-        Amount::Exactly(setting) => format!("{setting:?}"),
+        Amount::Exactly(setting) => setting.value(),
         Amount::PercentOf { knob, percent } => format!("{percent}% of {knob}"),
         Amount::Change(Change::OfCurrent(factor)) => format!("{factor} times what it is"),
         Amount::Change(Change::OfOriginal(factor)) => format!("{factor} times what it was"),
