@@ -111,6 +111,10 @@ impl Hands for Kernel {
                     let lowering = control.lower_memory_max(wanted, LOWERING)?;
                     Lowered::start(lowering, usage, wanted)
                 }
+                Err(ControlError::NotTaken { knob, .. }) => {
+                    let found = control.read(knob)?;
+                    Err(HandError::Foreign(Value::Setting(found)))
+                }
                 Err(error) => Err(error.into()),
             },
             Value::Traffic(_) | Value::Devices(_) | Value::DeviceLists(_) => {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::claims::{Owner, Slot, Thing, Value};
 use crate::cgroup::Placement;
 
-pub(crate) use kernel::Kernel;
+pub(crate) use kernel::{Kernel, in_one_line};
 
 /// The kernel's side of enforcement.
 pub(crate) trait Hands {

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use super::claims::{Claimed, Held, Owner, Slot, Value};
 use super::hands::{From, HandError, Hands, Walk};
-use super::journal::{Journal, JournalError, JournalStatus, State};
+use super::journal::{Journal, JournalError, JournalStatus, Returned, State};
 
 pub(crate) use drift::Drift;
 pub(crate) use give_back::GivenBack;
@@ -257,6 +257,15 @@ impl<H: Hands> Hold<H> {
     /// How the journal does; `None`: there is none.
     pub(crate) fn journal(&self) -> Option<JournalStatus> {
         self.journal.as_ref().map(Journal::status)
+    }
+
+    /// Leaves word for the next agent of what was given back without one.
+    pub(crate) fn leave_word(&mut self, returned: Vec<Returned>) {
+        if let Some(journal) = &mut self.journal
+            && let Err(error) = journal.leave_word(returned)
+        {
+            tracing::warn!(%error, "the next agent will not know what was given back");
+        }
     }
 
     /// Shortens the journal to what is held.
