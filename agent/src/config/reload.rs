@@ -68,6 +68,12 @@ pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> 
             *containerd_state != engines.containerd_state,
         ),
         ("attribution.timeout", *timeout != engines.timeout),
+        ("policy.file", old.policy.file != new.policy.file),
+        ("policy.history", old.policy.history != new.policy.history),
+        (
+            "enforce.state_dir",
+            old.enforce.state_dir != new.enforce.state_dir,
+        ),
         ("audit.path", *path != new.audit.path),
         ("audit.max_bytes", *max_bytes != new.audit.max_bytes),
         ("audit.files", *files != new.audit.files),
@@ -109,6 +115,7 @@ mod tests {
         let new = parse(
             "[attribution]\ndocker_socket = ''\npodman_socket = ''\ncontainers_storage = '/c'\n\
              containerd_state = '/d'\ntimeout = '1s'\n\
+             [policy]\nfile = ''\nhistory = '0s'\n[enforce]\nstate_dir = '/s'\n\
              [audit]\npath = ''\nmax_bytes = 65536\nfiles = 1\n[log]\nformat = 'json'\nbpf = 'info'\n",
         );
         let needed = changes_needing_restart(&Config::default(), &new.unwrap());
@@ -120,6 +127,9 @@ mod tests {
             "attribution.containers_storage",
             "attribution.containerd_state",
             "attribution.timeout",
+            "policy.file",
+            "policy.history",
+            "enforce.state_dir",
             "audit.path",
             "audit.max_bytes",
             "audit.files",

@@ -17,8 +17,9 @@ pub struct Config {
     pub containers: ContainersConfig,
     pub probes: ProbesConfig,
     pub attribution: AttributionConfig,
-    pub audit: AuditConfig,
     pub policy: PolicyConfig,
+    pub enforce: EnforceConfig,
+    pub audit: AuditConfig,
 }
 
 /// The agent itself.
@@ -242,12 +243,34 @@ pub struct PolicyConfig {
     /// The policy file, see `docs/policy.md`; may be absent: no policy. An empty string turns policies
     /// off.
     pub file: PathBuf,
+    /// How far back `plimsoll policy replay` can go; `0s` keeps nothing. At most 24 hours.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub history: Duration,
 }
 
 impl Default for PolicyConfig {
     fn default() -> Self {
         Self {
             file: PathBuf::from("/etc/plimsoll/policy.toml"),
+            history: Duration::from_secs(600),
+        }
+    }
+}
+
+/// How limits are held and given back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnforceConfig {
+    /// Where it is written down what is held and what was there before; mode 0700. On a file system that
+    /// is empty after a boot, as cgroups are.
+    pub state_dir: PathBuf,
+}
+
+impl Default for EnforceConfig {
+    fn default() -> Self {
+        Self {
+            state_dir: PathBuf::from("/run/plimsoll/enforce"),
         }
     }
 }

@@ -8,6 +8,7 @@ mod churn;
 mod control;
 mod cpu;
 mod daemon;
+mod hold;
 mod io;
 mod losses;
 mod memory;
