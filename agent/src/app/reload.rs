@@ -79,6 +79,10 @@ impl Reloader {
             probes: in_force.probes.clone(),
             attribution: in_force.attribution.clone(),
             audit: in_force.audit.clone(),
+            enforce: config::EnforceConfig {
+                state_dir: in_force.enforce.state_dir.clone(),
+                ..new.enforce
+            },
         };
         tracing::info!("configuration reloaded");
     }

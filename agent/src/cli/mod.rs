@@ -10,6 +10,7 @@ mod docs;
 mod event_line;
 mod events;
 mod failure;
+mod guardian;
 mod man;
 mod output;
 mod probes;
@@ -83,6 +84,8 @@ enum Verb {
     Man(man::ManArgs),
     #[command(hide = true)]
     Docs(docs::DocsArgs),
+    #[command(hide = true)]
+    Guardian(guardian::GuardianArgs),
 }
 
 impl Cli {
@@ -117,6 +120,7 @@ impl Cli {
             Verb::Probes(args) => wait(probes::run(args, &ask(), format, &mut out)),
             Verb::Completions(args) => completions::run(&args, &mut out),
             Verb::Man(args) => man::run(&args, &mut out),
+            Verb::Guardian(args) => guardian::run(&args),
             Verb::Docs(args) => docs::run(&args, daemon.metrics_reference, &mut out),
         }
     }

@@ -108,6 +108,13 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
         "0s is out of range; expected more".into(),
     );
 
+    let state_dir = &config.enforce.state_dir;
+    expect(
+        state_dir.is_absolute(),
+        "enforce.state_dir",
+        format!("`{}` must be an absolute path", state_dir.display()),
+    );
+
     let audit = &config.audit;
     expect(
         AUDIT_BYTES.contains(&audit.max_bytes),
