@@ -83,6 +83,7 @@ impl Reloader {
                 state_dir: in_force.enforce.state_dir.clone(),
                 ..new.enforce
             },
+            policy: new.policy,
         };
         tracing::info!("configuration reloaded");
     }

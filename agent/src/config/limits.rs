@@ -92,6 +92,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
             &attribution.containerd_state,
         ),
         ("audit.path", &config.audit.path),
+        ("policy.file", &config.policy.file),
     ] {
         expect(
             path.is_absolute() || path == Path::new(""),

@@ -19,6 +19,7 @@ pub struct Config {
     pub attribution: AttributionConfig,
     pub audit: AuditConfig,
     pub enforce: EnforceConfig,
+    pub policy: PolicyConfig,
 }
 
 /// The agent itself.
@@ -261,6 +262,23 @@ impl Default for EnforceConfig {
         Self {
             mode: EnforceMode::Enforce,
             state_dir: PathBuf::from("/run/plimsoll/enforce"),
+        }
+    }
+}
+
+/// What the agent does by itself: limits and rules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// The policy file, see `docs/policy.md`; may be absent: no policy. An empty string turns policies
+    /// off.
+    pub file: PathBuf,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self {
+            file: PathBuf::from("/etc/plimsoll/policy.toml"),
         }
     }
 }

@@ -205,6 +205,21 @@ impl WatchedEvent {
         Self::MemoryMax,
     ];
 
+    /// One sentence for the reference.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::OomKill => "The OOM killer took a process of it.",
+            Self::Exec => "A process of it executed a program.",
+            Self::Exit => "A process of it ended.",
+            Self::NamespaceForeignEnter => {
+                "A task of another workload entered one of its namespaces by `setns`."
+            }
+            Self::MemoryHigh => "It was slowed down at `memory.high`. Only on v2.",
+            Self::MemoryMax => "It ran into `memory.max`.",
+        }
+    }
+
     /// As in the file.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -10,6 +10,7 @@ mod cpuset;
 mod devices;
 mod error;
 mod freeze;
+mod hazard;
 mod io;
 mod kill;
 mod knob;

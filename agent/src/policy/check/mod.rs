@@ -18,7 +18,7 @@ use super::set::{MOST_RULES, Policy, PolicySet};
 
 use self::overlap::matches_nothing;
 
-pub use limits::{Clash, clashes};
+pub use limits::{Clash, clashes, least_memory_for_writes};
 
 pub(super) fn all(set: &PolicySet, problems: &mut Problems) {
     let names = set.policies.iter().map(|policy| policy.name.as_ref());

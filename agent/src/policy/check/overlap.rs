@@ -30,9 +30,9 @@ pub(in crate::policy) fn may_overlap(one: &Selector, other: &Selector) -> bool {
 pub(in crate::policy) fn matches_nothing(select: &Selector) -> Option<&'static str> {
     let excluded = |terms: &Terms| implied(terms, &select.matching);
     if kinds(&select.matching).is_empty() {
-        Some("`unit` matches units only, and `kind` does not name them: this matches nothing")
+        Some("no kind of workload that is meant here has all of this: it matches nothing")
     } else if select.exclude.iter().any(excluded) {
-        Some("`exclude` excludes all of it: this matches nothing")
+        Some("`exclude` excludes all of it: it matches nothing")
     } else {
         None
     }
@@ -44,10 +44,22 @@ fn kinds(terms: &Terms) -> Vec<Kind> {
     } else {
         &terms.kind
     };
-    // Nothing else has the name of a unit.
-    let unit_only = !terms.unit.is_empty();
-    let fits = |kind: &&Kind| !unit_only || **kind == Kind::Unit;
+    let fits = |kind: &&Kind| can_have(**kind, terms);
     named.iter().filter(fits).copied().collect()
+}
+
+/// Whether workloads of this kind have what the terms ask for, as `Identity::with` gives it them.
+fn can_have(kind: Kind, terms: &Terms) -> bool {
+    let unit = terms.unit.is_empty();
+    let of_container =
+        terms.labels.is_empty() && terms.image.is_empty() && terms.container.is_empty();
+    let of_pod = terms.namespace.is_empty() && terms.pod.is_empty();
+    match kind {
+        Kind::Unit => of_container && of_pod,
+        Kind::Container | Kind::Sandbox => unit,
+        Kind::Pod => unit && of_container,
+        Kind::Host | Kind::Slice | Kind::Machine | Kind::Cgroup => unit && of_container && of_pod,
+    }
 }
 
 fn share<T: PartialEq>(one: &[T], other: &[T]) -> bool {

@@ -23,10 +23,11 @@ pub(super) enum Held {
     Devices,
 }
 
-/// Two policies of equal rank that can match one workload and hold the same are a tie. Disabled ones
-/// are looked at too: they can be enabled at any time.
+/// Two policies of equal rank that can match one workload and whose limits, or whose rules, hold the
+/// same are a tie; a rule goes before limits. Disabled policies are looked at too: they can be enabled
+/// at any time.
 pub(super) fn check(set: &PolicySet, problems: &mut Problems) {
-    let mut earlier: Vec<(usize, &Policy, BTreeSet<Held>)> = Vec::new();
+    let mut earlier: Vec<(usize, &Policy, Holds)> = Vec::new();
     for (index, policy) in set.policies.iter().enumerate() {
         let path = format!("policy[{index}]");
         let unknown = [".match", ".exclude", ".priority"];
@@ -37,13 +38,9 @@ pub(super) fn check(set: &PolicySet, problems: &mut Problems) {
         {
             continue;
         }
-        let holds = holds(policy);
+        let holds = Holds::of(policy);
         for (other_index, other, other_holds) in &earlier {
-            let same: Vec<String> = holds
-                .iter()
-                .filter(|held| other_holds.iter().any(|other| held.meets(other)))
-                .map(ToString::to_string)
-                .collect();
+            let same = holds.same(other_holds);
             if policy.rank() == other.rank()
                 && !same.is_empty()
                 && may_overlap(&policy.select, &other.select)
@@ -73,21 +70,41 @@ pub(super) fn held(limit: &Limit) -> Held {
 }
 
 /// All that a policy may hold. Frozen is frozen, whoever did it.
-fn holds(policy: &Policy) -> BTreeSet<Held> {
-    let mut all: BTreeSet<Held> = policy.limits.iter().map(held).collect();
-    for step in policy.rules.iter().flat_map(|rule| &rule.then) {
-        match &step.action {
-            Action::Hold(hold) => all.extend(hold.limits.iter().map(held)),
-            Action::Scale(scale) => all.extend([Held::Knob(scale.target)]),
-            Action::Throttle(throttle) => all.extend([match throttle.target {
-                ThrottleTarget::Cpu => Held::Knob(Knob::CpuMax),
-                ThrottleTarget::Io => Held::Disks,
-                ThrottleTarget::NetEgress | ThrottleTarget::NetIngress => Held::Traffic,
-            }]),
-            Action::Freeze(_) | Action::Once(_) => {}
+struct Holds {
+    limits: BTreeSet<Held>,
+    rules: BTreeSet<Held>,
+}
+
+impl Holds {
+    fn of(policy: &Policy) -> Self {
+        let mut rules = BTreeSet::new();
+        for step in policy.rules.iter().flat_map(|rule| &rule.then) {
+            match &step.action {
+                Action::Hold(hold) => rules.extend(hold.limits.iter().map(held)),
+                Action::Scale(scale) => rules.extend([Held::Knob(scale.target)]),
+                Action::Throttle(throttle) => rules.extend([match throttle.target {
+                    ThrottleTarget::Cpu => Held::Knob(Knob::CpuMax),
+                    ThrottleTarget::Io => Held::Disks,
+                    ThrottleTarget::NetEgress | ThrottleTarget::NetIngress => Held::Traffic,
+                }]),
+                Action::Freeze(_) | Action::Once(_) => {}
+            }
+        }
+        Self {
+            limits: policy.limits.iter().map(held).collect(),
+            rules,
         }
     }
-    all
+
+    fn same(&self, other: &Self) -> Vec<String> {
+        let both = |ours: &BTreeSet<Held>, theirs: &BTreeSet<Held>| -> BTreeSet<Held> {
+            let same = |held: &&Held| theirs.iter().any(|other| held.meets(other));
+            ours.iter().filter(same).cloned().collect()
+        };
+        let mut same = both(&self.limits, &other.limits);
+        same.extend(both(&self.rules, &other.rules));
+        same.iter().map(ToString::to_string).collect()
+    }
 }
 
 impl Held {

@@ -20,13 +20,14 @@ mod word;
 
 use toml::de::DeTable;
 
-use self::key::{Key, key};
+use self::key::key;
 use self::node::{Lines, Table};
 use super::check;
 use super::order::Mode;
 use super::problem::Problem;
 use super::set::PolicySet;
 
+pub(super) use self::key::Key;
 pub(super) use self::node::{Problems, child};
 
 /// The only one there is.

@@ -166,3 +166,35 @@ fn a_step_on_traffic_keeps_what_the_policy_denies() {
     // A burst that was chosen for another rate does not fit this one.
     assert_eq!((own.burst_bytes, step.burst_bytes), (Some(256 << 10), None));
 }
+
+#[test]
+fn slow_writes_need_memory() {
+    let caps = |wbps: Option<u64>, wiops: Option<u64>| crate::cgroup::IoCaps {
+        wbps,
+        wiops,
+        ..Default::default()
+    };
+    let mib = |size: u64| size << 20;
+    for (caps, least) in [
+        (caps(None, None), None),
+        (caps(Some(mib(1)), None), Some(mib(256))),
+        (caps(Some(mib(4)), None), Some(mib(64))),
+        (caps(Some(mib(16)), None), Some(mib(32))),
+        (caps(Some(mib(16)), Some(10)), Some(mib(256))),
+        (caps(None, Some(10_000)), Some(mib(32))),
+    ] {
+        assert_eq!(
+            crate::policy::least_memory_for_writes(&caps),
+            least,
+            "{caps:?}"
+        );
+    }
+    let with = |memory: &str| {
+        format!(
+            "version = 1\n[[policy]]\nname = 'p'\nmatch = {{}}\n[policy.limits]\n'memory.max' = '{memory}'\n\
+             'io.max' = [{{ path = '/', wbps = '8MiB' }}]\n"
+        )
+    };
+    assert!(parse(&with("63MiB")).is_err());
+    assert!(parse(&with("64MiB")).is_ok());
+}

@@ -201,7 +201,12 @@ fn some_identity() -> impl Strategy<Value = Identity> {
             runtime,
             kind,
             name,
-            labels,
+            // Nothing else has any.
+            labels: if kind == Kind::Container {
+                labels
+            } else {
+                BTreeMap::new()
+            },
             ..Identity::default()
         },
     )

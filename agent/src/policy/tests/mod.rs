@@ -5,7 +5,9 @@
 mod bad;
 mod good;
 mod matching;
+mod pages;
 mod robust;
+mod ties;
 
 use super::{PolicySet, parse};
 
