@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::Error;
 use crate::api::{Hold, policies_of};
 use crate::cgroup::Layout;
-use crate::config::Config;
+use crate::config::{Config, EnforceMode};
 use crate::enforce::audit::Audit;
 use crate::ledger::{EventLog, Snapshot};
 use crate::{enforce, policy};
@@ -39,8 +39,7 @@ pub(super) fn start(
         layout: Arc::new(layout.clone()),
         settings: enforce::Settings {
             state_dir: config.enforce.state_dir.clone(),
-            // Each order says whether it is to be carried out.
-            mode: policy::Mode::Enforce,
+            mode: mode(config.enforce.mode),
             protect: set.protect.clone(),
             guardian: None,
         },
@@ -74,6 +73,14 @@ pub(super) fn start(
         handle,
     };
     Ok((hold, holding))
+}
+
+/// As enforcement has it.
+pub(super) const fn mode(mode: EnforceMode) -> policy::Mode {
+    match mode {
+        EnforceMode::Enforce => policy::Mode::Enforce,
+        EnforceMode::Monitor => policy::Mode::Monitor,
+    }
 }
 
 impl Holding {

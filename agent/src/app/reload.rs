@@ -4,6 +4,7 @@ use tokio::sync::watch;
 use tokio::task::JoinError;
 
 use super::error::Error;
+use super::hold;
 use super::logging;
 use crate::api::Hold;
 use crate::config::{self, Config, Source};
@@ -46,6 +47,10 @@ impl Reloader {
     /// Reads both files again. A bad one changes nothing.
     pub(super) async fn reload(&mut self) {
         self.reload_configuration();
+        let mode = hold::mode(self.config.enforce.mode);
+        if let Err(error) = self.hold.enforce.set_mode(mode).await {
+            tracing::error!(%error, "the mode of enforcement did not change");
+        }
         match self.hold.reload().await {
             Ok(()) => tracing::info!("policies reloaded"),
             Err(error) => {
@@ -93,7 +98,10 @@ impl Reloader {
             attribution: in_force.attribution.clone(),
             audit: in_force.audit.clone(),
             policy: in_force.policy.clone(),
-            enforce: in_force.enforce.clone(),
+            enforce: config::EnforceConfig {
+                state_dir: in_force.enforce.state_dir.clone(),
+                ..new.enforce
+            },
         };
         tracing::info!("configuration reloaded");
     }

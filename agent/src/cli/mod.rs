@@ -12,6 +12,7 @@ mod event_line;
 mod events;
 mod failure;
 mod freeze;
+mod guardian;
 mod kill;
 mod limit;
 mod man;
@@ -97,6 +98,8 @@ enum Verb {
     Man(man::ManArgs),
     #[command(hide = true)]
     Docs(docs::DocsArgs),
+    #[command(hide = true)]
+    Guardian(guardian::GuardianArgs),
 }
 
 impl Cli {
@@ -139,6 +142,7 @@ impl Cli {
             Verb::Policy(args) => wait(policy::run(args, &ask(), format, &mut out)),
             Verb::Completions(args) => completions::run(&args, &mut out),
             Verb::Man(args) => man::run(&args, &mut out),
+            Verb::Guardian(args) => guardian::run(&args),
             Verb::Docs(args) => docs::run(&args, daemon.metrics_reference, &mut out),
         }
     }

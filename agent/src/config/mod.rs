@@ -18,5 +18,5 @@ pub use reference::reference_markdown;
 pub use reload::changes_needing_restart;
 pub use schema::{
     AgentConfig, AttributionConfig, AuditConfig, Config, ContainersConfig, EnforceConfig,
-    LogConfig, LogFormat, LogLevel, MetricsConfig, PolicyConfig, ProbesConfig,
+    EnforceMode, LogConfig, LogFormat, LogLevel, MetricsConfig, PolicyConfig, ProbesConfig,
 };

@@ -12,6 +12,9 @@ mod hold_order;
 mod thread;
 mod timers;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;

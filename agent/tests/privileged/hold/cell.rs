@@ -20,7 +20,10 @@ impl Cell {
     pub(super) fn make(test: &str) -> Option<Self> {
         for controller in ["cpu", "memory", "pids"] {
             if mount_of(controller).is_none() && !on_v2(controller) {
-                skip(test, &format!("no hierarchy carries the {controller} controller"));
+                skip(
+                    test,
+                    &format!("no hierarchy carries the {controller} controller"),
+                );
                 return None;
             }
         }
@@ -83,7 +86,11 @@ impl Cell {
 
     /// `None`: unlimited.
     pub(super) fn pids_max(&self) -> Option<u64> {
-        let hierarchy = if mount_of("pids").is_some() { "pids" } else { V2 };
+        let hierarchy = if mount_of("pids").is_some() {
+            "pids"
+        } else {
+            V2
+        };
         self.text(hierarchy, "pids.max").parse().ok()
     }
 
@@ -91,13 +98,20 @@ impl Cell {
     pub(super) fn is_frozen(&self) -> bool {
         let v1 = mount_of("freezer").is_some() && self.text("freezer", "freezer.state") != "THAWED";
         let v2 = mount_of(V2).is_some()
-            && self.text(V2, "cgroup.events").lines().any(|line| line == "frozen 1");
+            && self
+                .text(V2, "cgroup.events")
+                .lines()
+                .any(|line| line == "frozen 1");
         v1 || v2
     }
 
     /// Its processes.
     pub(super) fn processes(&self) -> Vec<u32> {
-        let hierarchy = if mount_of("pids").is_some() { "pids" } else { V2 };
+        let hierarchy = if mount_of("pids").is_some() {
+            "pids"
+        } else {
+            V2
+        };
         let text = self.own.read(hierarchy, "cgroup.procs");
         text.lines().map(|line| line.parse().unwrap()).collect()
     }

@@ -38,7 +38,10 @@ fn a_killed_agent_leaves_nothing_held() {
             assert!(killed.elapsed() < Duration::from_secs(1), "not given back");
             std::thread::sleep(Duration::from_millis(1));
         }
-        eprintln!("given back {} ms after the kill", killed.elapsed().as_millis());
+        eprintln!(
+            "given back {} ms after the kill",
+            killed.elapsed().as_millis()
+        );
         agent.start_again();
     }
 }

@@ -32,7 +32,12 @@ then = [{{ freeze = {{ max = "60s" }} }}, {{ kill = {{ scope = "cgroup" }} }}]
     );
     let trace = tempfile::NamedTempFile::new().unwrap();
     let through = [
-        "strace", "-f", "-qq", "-e", "trace=openat,openat2,kill,tgkill,pidfd_send_signal", "-o",
+        "strace",
+        "-f",
+        "-qq",
+        "-e",
+        "trace=openat,openat2,kill,tgkill,pidfd_send_signal",
+        "-o",
         trace.path().to_str().unwrap(),
     ];
     let settings = Settings {
@@ -55,7 +60,9 @@ then = [{{ freeze = {{ max = "60s" }} }}, {{ kill = {{ scope = "cgroup" }} }}]
     let name = cell.path();
     let touched: Vec<_> = trace
         .lines()
-        .filter(|line| line.contains(&name) && (line.contains("O_WRONLY") || line.contains("O_RDWR")))
+        .filter(|line| {
+            line.contains(&name) && (line.contains("O_WRONLY") || line.contains("O_RDWR"))
+        })
         .collect();
     assert!(touched.is_empty(), "{touched:#?}");
     assert!(trace.contains(&name), "the trace saw the agent read it");

@@ -129,7 +129,10 @@ fn an_empty_limit_is_refused_in_words() {
         return;
     };
     let complaint = agent.refuse(&["limit", &cell.path(), "--memory", "8MiB"], 1);
-    assert!(complaint.contains("usage") || complaint.contains("uses"), "{complaint}");
+    assert!(
+        complaint.contains("usage") || complaint.contains("uses"),
+        "{complaint}"
+    );
     assert_eq!(cell.processes().len(), 1, "it was killed");
     assert_eq!(cell.memory_max(), None, "the refused limit is not in force");
 }

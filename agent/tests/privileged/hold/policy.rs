@@ -60,7 +60,10 @@ fn limits_hold_from_birth_and_go_with_the_policy() {
     });
     agent.set_policy(&limiting("/plimsoll-test-*", "64"));
     let complaint = agent.refuse(&["policy", "reload"], 1);
-    assert!(complaint.contains("memory.max") && complaint.contains("unit"), "{complaint}");
+    assert!(
+        complaint.contains("memory.max") && complaint.contains("unit"),
+        "{complaint}"
+    );
     assert_eq!(old.memory_max(), Some(128 * MIB));
     let shown = agent.say(&["policy", "show"]);
     assert!(shown.contains("small"), "{shown}");

@@ -57,17 +57,26 @@ then = [{{ freeze = {{ max = "60s" }} }}]
             std::thread::yield_now();
         };
         while !cell.is_frozen() {
-            assert!(over.elapsed() < Duration::from_secs(5), "not frozen\n{}", agent.log());
+            assert!(
+                over.elapsed() < Duration::from_secs(5),
+                "not frozen\n{}",
+                agent.log()
+            );
             std::thread::yield_now();
         }
         taken.push(over.elapsed());
         kill(pid, Signal::SIGKILL).unwrap();
         // In v1's freezer it does not even die.
         agent.say(&["thaw", &cell.path()]);
-        poll("clear", || (cell.memory_usage() < ALLOWED / 2).then_some(()));
+        poll("clear", || {
+            (cell.memory_usage() < ALLOWED / 2).then_some(())
+        });
     }
     taken.sort_unstable();
     let (median, p99) = (taken[RUNS / 2], taken[RUNS * 99 / 100]);
-    eprintln!("{test}: median {median:?}, p99 {p99:?}, most {:?}", taken[RUNS - 1]);
+    eprintln!(
+        "{test}: median {median:?}, p99 {p99:?}, most {:?}",
+        taken[RUNS - 1]
+    );
     assert!(p99 <= GOAL, "p99 {p99:?}");
 }

@@ -34,7 +34,8 @@ fn a_leak_is_frozen_and_told_of() {
     let Some(agent) = Agent::start_with_policy(test, &Settings::default(), &policy) else {
         return;
     };
-    let leak = "my @held; while (1) { push @held, 'x' x (1 << 20); select undef, undef, undef, 0.002 }";
+    let leak =
+        "my @held; while (1) { push @held, 'x' x (1 << 20); select undef, undef, undef, 0.002 }";
     cell.spawn("perl", &["-e", leak]);
     poll("freeze", || cell.is_frozen().then_some(()));
     let usage = cell.memory_usage();
@@ -71,7 +72,9 @@ fn a_fork_bomb_is_killed_and_the_neighbour_lives() {
     poll("limit", || (bomb.pids_max() == Some(400)).then_some(()));
     bomb.spawn("sh", &["-c", "while :; do sleep 1000 & done"]);
     poll("end of the bomb", || {
-        let killed = agent.say(&["actions", "--outcome", "done"]).contains("kill");
+        let killed = agent
+            .say(&["actions", "--outcome", "done"])
+            .contains("kill");
         (killed && bomb.processes().is_empty()).then_some(())
     });
     assert_eq!(neighbour.processes(), [chill]);
@@ -112,7 +115,10 @@ then = [{{ kill = {{ scope = "cgroup", signal = "TERM", grace = "200ms", escalat
     // It will not hear of TERM.
     bloat.spawn(
         "perl",
-        &["-e", "$SIG{TERM} = 'IGNORE'; my $x = 'x' x (96 << 20); sleep 1 while 1"],
+        &[
+            "-e",
+            "$SIG{TERM} = 'IGNORE'; my $x = 'x' x (96 << 20); sleep 1 while 1",
+        ],
     );
     poll("end of the bloated one", || {
         agent
@@ -156,11 +162,15 @@ then = [{{ scale = {{ target = "cpu.max", up = 1.5, down = 0.5, every = "300ms",
     };
     poll("limit", || (cell.cpu_quota() == Some(20_000)).then_some(()));
     let busy = cell.spawn("sh", &["-c", "while :; do :; done"]).id();
-    let highest = poll("the ceiling", || cell.cpu_quota().filter(|quota| *quota >= 60_000));
+    let highest = poll("the ceiling", || {
+        cell.cpu_quota().filter(|quota| *quota >= 60_000)
+    });
     assert_eq!(highest, 60_000);
     let busy = nix::unistd::Pid::from_raw(i32::try_from(busy).unwrap());
     nix::sys::signal::kill(busy, nix::sys::signal::Signal::SIGKILL).unwrap();
-    poll("the way back", || (cell.cpu_quota() == Some(20_000)).then_some(()));
+    poll("the way back", || {
+        (cell.cpu_quota() == Some(20_000)).then_some(())
+    });
     drop(agent);
     assert_eq!(cell.cpu_quota(), None);
 }
