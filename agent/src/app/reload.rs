@@ -79,6 +79,7 @@ impl Reloader {
             probes: in_force.probes.clone(),
             attribution: in_force.attribution.clone(),
             policy: new.policy,
+            audit: in_force.audit.clone(),
         };
         tracing::info!("configuration reloaded");
     }

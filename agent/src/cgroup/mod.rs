@@ -14,6 +14,7 @@ mod alarm;
 mod control;
 mod controller;
 mod device;
+mod disk;
 mod file;
 mod gauge;
 mod key;
@@ -30,11 +31,12 @@ mod v2;
 
 pub use alarm::{Alarm, AlarmError, Stall, may_watch_pressure};
 pub use control::{
-    Control, ControlError, IoCaps, Killed, Knob, Lowering, NotEnforceable, Progress, Quota,
-    Setting, enforceable_on,
+    Control, ControlError, DeviceChange, DeviceEntry, DeviceList, DeviceType, IoCaps, Killed, Knob,
+    Lowering, NotEnforceable, Progress, Quota, Setting, enforceable_on,
 };
 pub use controller::Controller;
 pub use device::device_name;
+pub use disk::{DiskError, disk_of};
 pub use file::{Scratch, kept_files};
 pub use gauge::{Gauges, MemoryEvents, Periods, Resource};
 pub use key::{CgroupKey, HierarchyId, Placement};

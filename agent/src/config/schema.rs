@@ -18,6 +18,7 @@ pub struct Config {
     pub probes: ProbesConfig,
     pub attribution: AttributionConfig,
     pub policy: PolicyConfig,
+    pub audit: AuditConfig,
 }
 
 /// The agent itself.
@@ -223,6 +224,30 @@ impl Default for PolicyConfig {
     fn default() -> Self {
         Self {
             file: PathBuf::from("/etc/plimsoll/policy.toml"),
+        }
+    }
+}
+
+/// The durable log of every decision and action: one JSON object a line, mode 0600. `plimsoll actions`
+/// and `plimsoll why` read it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditConfig {
+    /// The file; its directory is made (0750). logrotate may move it away: a new one is begun.
+    /// Empty: nothing is written, and only the last actions are known.
+    pub path: PathBuf,
+    /// Bytes after which a file is renamed to `.1`, that to `.2`, and so on: 65536 to 1073741824.
+    pub max_bytes: u64,
+    /// Files kept, the one that is written among them: 1 to 100.
+    pub files: u32,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("/var/log/plimsoll/audit.jsonl"),
+            max_bytes: 16 * 1024 * 1024,
+            files: 4,
         }
     }
 }

@@ -4,6 +4,13 @@
 //! entry before and a reading back after; records of all that was done, refused or only decided.
 //! What is never to be touched is decided here too, by `guard`, whoever asks.
 
+pub mod audit;
+mod claims;
+mod guard;
+mod hands;
+mod hold;
+mod journal;
+pub mod once;
 mod record;
 
 pub use record::{Outcome, Record};

@@ -9,6 +9,7 @@ mod check;
 mod condition;
 mod describe;
 mod device;
+pub mod evaluate;
 mod file;
 mod ladder;
 mod load;

@@ -4,6 +4,7 @@
 mod burst;
 mod cardinality;
 mod churn;
+mod control;
 mod cpu;
 mod daemon;
 mod io;
@@ -11,6 +12,7 @@ mod losses;
 mod memory;
 mod namespaces;
 mod network;
+mod once;
 mod oom;
 mod process;
 mod readings;

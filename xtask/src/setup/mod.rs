@@ -26,6 +26,7 @@ const TEST_PACKAGES: &[&str] = &[
     "prometheus",
     "prometheus-node-exporter",
     "bpftool",
+    "dbus",
     "iproute2",
 ];
 /// What `bench` measures beside the agent.

@@ -11,7 +11,7 @@ use crate::cgroup::Controller;
 use crate::cgroup::parse;
 
 /// Half a millisecond is usual; a CPU-throttled cgroup waits for its next period.
-const USUAL: Duration = Duration::from_millis(3);
+const USUAL: Duration = Duration::from_millis(2);
 /// A process that waits for a device cannot be frozen before it is done.
 const AT_MOST: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_micros(200);

@@ -7,6 +7,7 @@
 
 mod cpu;
 mod cpuset;
+mod devices;
 mod error;
 mod freeze;
 mod io;
@@ -24,6 +25,7 @@ mod site;
 mod slow;
 mod weight;
 
+pub use devices::{DeviceChange, DeviceEntry, DeviceList, DeviceType};
 pub use error::{ControlError, NotEnforceable};
 pub use kill::Killed;
 pub use knob::Knob;
@@ -31,3 +33,6 @@ pub use lowering::{Lowering, Progress};
 pub use own::Control;
 pub use route::enforceable_on;
 pub use setting::{IoCaps, Quota, Setting};
+
+#[cfg(test)]
+mod tests;

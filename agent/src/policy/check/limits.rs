@@ -213,16 +213,15 @@ fn io(limits: &[Limit], at: &mut At<'_>) {
 }
 
 /// The least `memory.max` with which these caps do not get a program killed that writes files; `None`:
-/// writes are not capped. Of cgroup v2: v1 does not cap buffered writes.
+/// any will do. Of cgroup v2: v1 does not cap buffered writes.
 #[must_use]
 pub fn least_memory_for_writes(caps: &IoCaps) -> Option<u64> {
     let bytes = caps.wbps.unwrap_or(u64::MAX);
     let writes = caps.wiops.map(|rate| rate.saturating_mul(BYTES_PER_WRITE));
     let rate = bytes.min(writes.unwrap_or(u64::MAX));
-    let capped = caps.wbps.is_some() || caps.wiops.is_some();
     let mut steps = MEMORY_FOR_WRITES.into_iter();
     let step = steps.find(|(slower_than, _)| rate < *slower_than);
-    step.map(|(_, memory)| memory).filter(|_| capped)
+    step.map(|(_, memory)| memory)
 }
 
 /// What a limit caps and to what, if it caps a disk.

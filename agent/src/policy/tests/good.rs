@@ -181,7 +181,8 @@ fn slow_writes_need_memory() {
         (caps(Some(mib(4)), None), Some(mib(64))),
         (caps(Some(mib(16)), None), Some(mib(32))),
         (caps(Some(mib(16)), Some(10)), Some(mib(256))),
-        (caps(None, Some(10_000)), Some(mib(32))),
+        (caps(Some(mib(64)), None), None),
+        (caps(None, Some(500)), Some(mib(32))),
     ] {
         assert_eq!(
             crate::policy::least_memory_for_writes(&caps),
