@@ -78,8 +78,8 @@ impl Reloader {
             containers: new.containers,
             probes: in_force.probes.clone(),
             attribution: in_force.attribution.clone(),
-            policy: new.policy,
             audit: in_force.audit.clone(),
+            policy: new.policy,
         };
         tracing::info!("configuration reloaded");
     }

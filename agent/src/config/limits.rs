@@ -91,8 +91,8 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
             "attribution.containerd_state",
             &attribution.containerd_state,
         ),
-        ("policy.file", &config.policy.file),
         ("audit.path", &config.audit.path),
+        ("policy.file", &config.policy.file),
     ] {
         expect(
             path.is_absolute() || path == Path::new(""),

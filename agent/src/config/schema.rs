@@ -17,8 +17,8 @@ pub struct Config {
     pub containers: ContainersConfig,
     pub probes: ProbesConfig,
     pub attribution: AttributionConfig,
-    pub policy: PolicyConfig,
     pub audit: AuditConfig,
+    pub policy: PolicyConfig,
 }
 
 /// The agent itself.
@@ -211,23 +211,6 @@ impl Default for AttributionConfig {
     }
 }
 
-/// What the agent does by itself: limits and rules.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct PolicyConfig {
-    /// The policy file, see `docs/policy.md`; may be absent: no policy. An empty string turns policies
-    /// off.
-    pub file: PathBuf,
-}
-
-impl Default for PolicyConfig {
-    fn default() -> Self {
-        Self {
-            file: PathBuf::from("/etc/plimsoll/policy.toml"),
-        }
-    }
-}
-
 /// The durable log of every decision and action: one JSON object a line, mode 0600. `plimsoll actions`
 /// and `plimsoll why` read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -248,6 +231,23 @@ impl Default for AuditConfig {
             path: PathBuf::from("/var/log/plimsoll/audit.jsonl"),
             max_bytes: 16 * 1024 * 1024,
             files: 4,
+        }
+    }
+}
+
+/// What the agent does by itself: limits and rules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// The policy file, see `docs/policy.md`; may be absent: no policy. An empty string turns policies
+    /// off.
+    pub file: PathBuf,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self {
+            file: PathBuf::from("/etc/plimsoll/policy.toml"),
         }
     }
 }

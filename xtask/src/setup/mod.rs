@@ -40,6 +40,7 @@ const VM_PACKAGES: &[&str] = &[
     "xz-utils",
     "zstd",
     "binutils",
+    "dbus",
     "stress-ng",
     "fio",
     "iperf3",

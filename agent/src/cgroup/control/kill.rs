@@ -97,7 +97,9 @@ impl Control {
                 path: site.directory().to_owned(),
             });
         }
-        Ok(send_each(site, &[process], signal)? == 1)
+        // Dead and not yet waited for, it still has its number, and its cgroup on v2.
+        let alive = processes::listed(site, true)?.contains(&process);
+        Ok(alive && send_each(site, &[process], signal)? == 1)
     }
 
     /// One round of freezing, killing one by one and letting them die.

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -238,6 +239,10 @@ fn files_are_searched_behind_memory_once_and_across_rotation() {
     damage(&config.path);
     let answer = audit.query(&Query::last(1_000));
     assert_eq!((answer.records.len(), answer.damaged), (202, 1));
+    // A line that is being written is not damaged.
+    let mut file = fs::File::options().append(true).open(&config.path).unwrap();
+    file.write_all(b"{\"id\":2").unwrap();
+    assert_eq!(audit.query(&Query::last(1_000)).damaged, 1);
     // Files that ended before are not even read.
     let mut late = Query::last(1_000);
     late.since = Some(std::time::SystemTime::now() + Duration::from_secs(3_600));

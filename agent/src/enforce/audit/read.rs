@@ -68,7 +68,10 @@ impl Files {
                     continue;
                 }
             };
-            let lines = text.rsplit(|byte| *byte == b'\n');
+            // What follows the last newline is being written just now.
+            let whole = text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+            let lines = text.get(..whole).unwrap_or_default();
+            let lines = lines.rsplit(|byte| *byte == b'\n');
             for line in lines.filter(|line| !line.is_empty()) {
                 let seen = line::parse(line).map_or(Seen::Damaged, Seen::Line);
                 if look(seen).is_break() {

@@ -31,23 +31,21 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(inbox: Receiver<Message>, mut file: LogFile, counts: Arc<Counts>) -> Self {
-        // A path that cannot be written is told at the start, not at the first action.
-        let opened = file.open().map(drop);
-        let mut writer = Self {
+    pub(super) fn new(inbox: Receiver<Message>, file: LogFile, counts: Arc<Counts>) -> Self {
+        Self {
             inbox,
             file,
             counts,
             unsaid: 0,
             reason: String::new(),
-        };
-        if let Err(error) = opened {
-            writer.failed(&error, 0);
         }
-        writer
     }
 
     pub(super) fn run(mut self) {
+        // A path that cannot be written is told at the start, not at the first action.
+        if let Err(error) = self.file.open().map(drop) {
+            self.failed(&error, 0);
+        }
         while let Ok(first) = self.inbox.recv() {
             let mut batch = Batch::default();
             let mut next = Some(first);

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::explain::{self, Explanation};
 use super::figures::Figures;
+use super::judge;
 use super::needs::{self, Needs};
 use super::roster::{NoSuchPolicy, Roster};
 use super::series::{Moment, Observation};
@@ -29,6 +30,8 @@ pub struct Evaluator {
     restless: BTreeSet<Arc<str>>,
     latest: Option<Instant>,
     evaluations: u64,
+    /// Events that any rule counts.
+    counted: BTreeSet<WatchedEvent>,
 }
 
 impl Evaluator {
@@ -44,8 +47,9 @@ impl Evaluator {
             restless: BTreeSet::new(),
             latest: None,
             evaluations: 0,
+            counted: BTreeSet::new(),
         };
-        evaluator.remember_host();
+        evaluator.look_through();
         evaluator
     }
 
@@ -95,6 +99,17 @@ impl Evaluator {
             }
             self.restless.remove(&id);
         }
+    }
+
+    /// It is no longer seen, though its cgroup may be there: what is held of it is let go.
+    pub fn part_from(&mut self, now: Moment, id: &str) -> Vec<Order> {
+        let now = self.at(now);
+        let mut out = Vec::new();
+        if let Some(subject) = self.subjects.get_mut(id) {
+            subject.govern(&Roster::default(), &self.host, now, &mut out);
+        }
+        self.gone(id);
+        out
     }
 
     /// Readings of one workload.
@@ -154,7 +169,7 @@ impl Evaluator {
     /// Takes a new file: what did not change goes on undisturbed.
     pub fn replace(&mut self, now: Moment, set: Arc<PolicySet>) -> Vec<Order> {
         self.roster.replace(set);
-        self.remember_host();
+        self.look_through();
         self.govern_all(now)
     }
 
@@ -185,6 +200,12 @@ impl Evaluator {
     ) -> Result<Vec<Order>, NoSuchPolicy> {
         self.roster.enable(policy, on)?;
         Ok(self.govern_all(now))
+    }
+
+    /// Whether any rule counts such events.
+    #[must_use]
+    pub fn counts(&self, event: WatchedEvent) -> bool {
+        self.counted.contains(&event)
     }
 
     /// What is wanted of one workload; nothing of one that is not known.
@@ -283,10 +304,13 @@ impl Evaluator {
         self.restless.insert(Arc::clone(id));
     }
 
-    fn remember_host(&mut self) {
+    /// What all rules together go by.
+    fn look_through(&mut self) {
         let entries: Vec<_> = self.roster.entries().collect();
-        let rules = entries.iter().flat_map(|entry| entry.policy.rules.iter());
-        self.host.remember(needs::windows(rules, Whose::Host));
+        let rules = || entries.iter().flat_map(|entry| entry.policy.rules.iter());
+        self.host.remember(needs::windows(rules(), Whose::Host));
+        let leaves = rules().flat_map(|rule| rule.when.leaves());
+        self.counted = leaves.filter_map(judge::event).collect();
     }
 
     fn ids(&self) -> Vec<Arc<str>> {

@@ -33,10 +33,11 @@ mod words;
 
 pub use evaluator::Evaluator;
 pub use explain::{Explanation, LeafExplanation, PolicyExplanation, RuleExplanation, State};
+pub(super) use needs::series_of_leaf;
 pub use needs::{LATEST, Needs, SOONEST, StallWant, Want};
 pub use roster::NoSuchPolicy;
 pub use series::{Moment, Observation, Series};
 pub use tally::{PolicyTally, RuleTally, Tally};
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

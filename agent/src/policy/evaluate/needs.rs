@@ -168,7 +168,7 @@ impl Needs {
 }
 
 /// What a leaf is judged by, of its own subject; not what limits it is held against.
-pub(super) fn series_of_leaf(condition: &Condition) -> Vec<Series> {
+pub(in crate::policy) fn series_of_leaf(condition: &Condition) -> Vec<Series> {
     match condition {
         Condition::Metric(one) if one.metric == Metric::CpuThrottledRatio => {
             vec![Series::Periods, Series::ThrottledPeriods]

@@ -7,7 +7,7 @@ use plimsoll::cgroup::{ControlError, Knob, Quota, Setting};
 use super::World;
 use crate::support::{poll, skip};
 
-const PERIOD_US: u64 = 50_000;
+const PERIOD_US: u64 = 100_000;
 /// Of the quota.
 const TOLERANCE: f64 = 0.01;
 
@@ -27,20 +27,22 @@ impl World {
         }
     }
 
-    /// Just after the quota was used up: CPU time used, periods begun, periods throttled.
+    /// While the quota of a period is used up: CPU time used, periods begun, periods throttled
+    /// before this one.
     fn when_throttled(&self) -> [u64; 3] {
-        let count = |key| self.field("cpu", "cpu.stat", key);
-        let throttled = count("nr_throttled");
+        let now = || {
+            let count = |key| self.field("cpu", "cpu.stat", key);
+            [self.cpu_ns(), count("nr_periods"), count("nr_throttled")]
+        };
         poll("throttling", || {
-            let (periods, now) = (count("nr_periods"), count("nr_throttled"));
-            let used = self.cpu_ns();
-            let same = (periods, now) == (count("nr_periods"), count("nr_throttled"));
-            (now > throttled && same).then_some([used, periods, now])
+            let before = now();
+            std::thread::sleep(Duration::from_millis(4));
+            (now() == before).then_some(before)
         })
     }
 }
 
-/// Runs loops under a quota for two seconds; their CPU time to the quota's.
+/// Runs loops under a quota for a second; their CPU time to the quota's.
 fn used(test: &str, loops: usize, quota_us: u64) -> Option<f64> {
     if std::thread::available_parallelism().unwrap().get() < loops {
         skip(test, &format!("fewer than {loops} CPUs"));
@@ -54,12 +56,14 @@ fn used(test: &str, loops: usize, quota_us: u64) -> Option<f64> {
     for _ in 0..loops {
         world.own.spawn("sh", &["-c", "while :; do :; done"]);
     }
-    world.when_throttled();
+    poll("the first periods", || {
+        (world.field("cpu", "cpu.stat", "nr_throttled") >= 2).then_some(())
+    });
     // A time in which the quota was used up in each period: on a busy host that may take a while.
-    Some(poll("two seconds of throttling", || {
+    Some(poll("a second of throttling", || {
         let [cpu_before, periods_before, throttled_before] = world.when_throttled();
         let start = Instant::now();
-        std::thread::sleep(Duration::from_secs(2));
+        std::thread::sleep(Duration::from_secs(1));
         let [cpu_after, periods_after, throttled_after] = world.when_throttled();
         let periods = periods_after - periods_before;
         let by_clock = start.elapsed().as_micros() as f64 / PERIOD_US as f64;
@@ -93,7 +97,7 @@ fn quota_period_and_burst_change_in_any_order() {
     let Some(world) = World::make("quota_period_and_burst_change_in_any_order", &["cpu"]) else {
         return;
     };
-    let nested = world.own.nested("below");
+    let nested = world.nested(&["cpu"]);
     let (control, below) = (world.control(), world.control_of(&nested));
     let set = |quota_us, period_us| {
         Setting::CpuMax(Quota {
@@ -140,11 +144,11 @@ fn v1_names_the_cgroup_that_is_in_the_way() {
     if !World::is_v1("cpu") {
         return skip(test, "the cpu controller is on v2, which takes any quota");
     }
-    let nested = world.own.nested("below");
+    let nested = world.nested(&["cpu"]);
     let (control, below) = (world.control(), world.control_of(&nested));
-    control.write(&quota(20_000)).unwrap();
-    let error = below.write(&quota(30_000)).unwrap_err();
-    let told = "a cgroup above has less: cpu.cfs_quota_us is 20000 of 50000 us in ";
+    control.write(&quota(40_000)).unwrap();
+    let error = below.write(&quota(60_000)).unwrap_err();
+    let told = "a cgroup above has less: cpu.cfs_quota_us is 40000 of 100000 us in ";
     let parent = world.directory("cpu").display().to_string();
     assert!(
         error.to_string().ends_with(&format!("{told}{parent}")),
@@ -156,10 +160,10 @@ fn v1_names_the_cgroup_that_is_in_the_way() {
         period_us: 100_000,
     });
     assert_eq!(below.read(Knob::CpuMax).unwrap(), unlimited);
-    below.write(&quota(15_000)).unwrap();
-    let error = control.write(&quota(10_000)).unwrap_err();
+    below.write(&quota(30_000)).unwrap();
+    let error = control.write(&quota(20_000)).unwrap_err();
     assert!(matches!(error, ControlError::Write { .. }));
-    let told = "a cgroup below has more: cpu.cfs_quota_us is 15000 of 50000 us in ";
+    let told = "a cgroup below has more: cpu.cfs_quota_us is 30000 of 100000 us in ";
     assert!(error.to_string().contains(told), "{error}");
-    assert_eq!(control.read(Knob::CpuMax).unwrap(), quota(20_000));
+    assert_eq!(control.read(Knob::CpuMax).unwrap(), quota(40_000));
 }

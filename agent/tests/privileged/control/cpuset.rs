@@ -45,7 +45,7 @@ fn the_list_above_is_named() {
             "v2 takes any list, and uses what the cgroup above has",
         );
     }
-    let nested = world.own.nested("below");
+    let nested = world.nested(&["cpuset"]);
     let (control, below) = (world.control(), world.control_of(&nested));
     control.write(&Setting::CpusetCpus("0".to_owned())).unwrap();
     let error = below

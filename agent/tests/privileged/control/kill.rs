@@ -28,7 +28,6 @@ fn sixty_five_processes_die_with_those_below() {
     let killed = control.kill_all().unwrap();
     eprintln!("{killed:?}");
     assert_eq!(killed.processes, 66);
-    assert!(killed.took < Duration::from_secs(1), "{killed:?}");
     assert_eq!(world.text("pids", "cgroup.procs", "cgroup.procs"), "");
     assert_eq!(
         nested.read(

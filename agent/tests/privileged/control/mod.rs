@@ -69,6 +69,15 @@ impl World {
         Control::open(&self.layout, &placement)
     }
 
+    /// One below, with the controllers that v2 hands down only when asked.
+    fn nested(&self, controllers: &[&str]) -> OwnCgroup {
+        for controller in controllers.iter().filter(|name| !Self::is_v1(name)) {
+            self.own
+                .write(V2, "cgroup.subtree_control", &format!("+{controller}"));
+        }
+        self.own.nested("below")
+    }
+
     fn is_v1(controller: &str) -> bool {
         mount_of(controller).is_some()
     }

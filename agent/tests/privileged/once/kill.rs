@@ -12,6 +12,8 @@ use crate::support::{installed, skip};
 const TERM: i32 = Signal::SIGTERM as i32;
 const KILL: i32 = Signal::SIGKILL as i32;
 const GRACE: Duration = Duration::from_millis(300);
+/// For those who heed, on a machine that has other things to do.
+const LONG_GRACE: Duration = Duration::from_secs(2);
 const IGNORE: &str = "$SIG{TERM} = 'IGNORE'";
 
 fn kill(scope: Process, signal: i32, grace: Duration, escalate: Option<i32>) -> Once {
@@ -67,7 +69,7 @@ fn who_heeds_the_signal_is_not_killed() {
             let once = kill(Process::Cgroup, TERM, LONG, Some(KILL));
             let (finished, took) = killed(runner, &own, kind, once);
             assert_eq!(ending(own.child(0)), 7, "{kind}");
-            assert!(took < Duration::from_secs(2), "{kind}: {took:?}");
+            assert!(took < LONG / 3, "{kind}: {took:?}");
             let text = done(&finished);
             assert!(text.starts_with("1 process ended "), "{text}");
             assert!(text.ends_with(" after SIGTERM"), "{text}");
@@ -82,8 +84,8 @@ fn who_ignores_it_dies_when_the_grace_is_over() {
         "who_ignores_it_dies_when_the_grace_is_over",
         |runner, mut own, kind, directory| {
             perl(&mut own, directory, IGNORE, "sleep 600");
-            own.spawn("sleep", &["600"]);
-            let once = kill(Process::Cgroup, TERM, GRACE, Some(KILL));
+            perl(&mut own, directory, "1", "sleep 600");
+            let once = kill(Process::Cgroup, TERM, LONG_GRACE, Some(KILL));
             let (finished, took) = killed(runner, &own, kind, once);
             assert_eq!(ending(own.child(0)), -KILL, "{kind}");
             assert_eq!(
@@ -91,9 +93,12 @@ fn who_ignores_it_dies_when_the_grace_is_over() {
                 -TERM,
                 "{kind}: the other one heeds it"
             );
-            assert!(took >= GRACE && took < GRACE * 5, "{kind}: {took:?}");
+            assert!(
+                took >= LONG_GRACE && took < LONG_GRACE * 5,
+                "{kind}: {took:?}"
+            );
             let text = done(&finished);
-            let said = "1 left 300ms after SIGTERM; 1 process ended ";
+            let said = "1 left 2s after SIGTERM; 1 process ended ";
             assert!(text.starts_with(said), "{text}");
             assert!(text.ends_with(" after SIGKILL"), "{text}");
         },
@@ -131,7 +136,7 @@ fn a_tree_dies_at_once() {
         let text = done(&finished);
         assert!(text.starts_with("20 processes ended "), "{text}");
         assert_eq!(processes(&own, kind), 0, "{kind}");
-        assert!(took < Duration::from_secs(1), "{kind}: {took:?}");
+        assert!(took < LONG / 3, "{kind}: {took:?}");
         println!("{kind}: {text}");
     });
 }
@@ -146,9 +151,9 @@ fn processes(own: &OwnCgroup, kind: &str) -> usize {
     lines(directory) + lines(&directory.join("below"))
 }
 
-/// Forty chains of processes, each of which forks the next and exits: nobody is there for long. They
+/// Twenty chains of processes, each of which forks the next and exits: nobody is there for long. They
 /// end by themselves after half a minute, should the test fail.
-const RESTLESS: &str = "my $end = time + 30; for (1 .. 40) { next if fork; while (time < $end) { \
+const RESTLESS: &str = "my $end = time + 30; for (1 .. 20) { next if fork; while (time < $end) { \
                         exit if fork; select undef, undef, undef, 0.002 } }";
 
 #[test]
@@ -161,7 +166,7 @@ fn who_forks_without_end_dies_too() {
                 let listed = || own.read(kind, "cgroup.procs");
                 let before = poll("chains", || {
                     let now = listed();
-                    (now.lines().count() >= 40).then_some(now)
+                    (now.lines().count() >= 20).then_some(now)
                 });
                 poll("others", || {
                     let now = listed();
@@ -173,7 +178,7 @@ fn who_forks_without_end_dies_too() {
                 let once = kill(Process::Cgroup, signal, GRACE, Some(KILL));
                 let (finished, took) = killed(runner, &own, kind, once);
                 let text = done(&finished);
-                assert!(took < Duration::from_secs(3), "{kind}: {took:?}");
+                assert!(took < LONG / 3, "{kind}: {took:?}");
                 println!("{kind}: {text}, {took:?} in all");
                 // Whoever got away would be there, with children.
                 sleep(Duration::from_millis(50));
@@ -205,7 +210,7 @@ fn the_frozen_die_without_a_grace_they_could_not_use() {
         let once = kill(Process::Cgroup, TERM, LONG, Some(KILL));
         let (finished, took) = killed(runner, &own, kind, once);
         assert_eq!(ending(own.child(0)), -KILL, "{kind}");
-        assert!(took < Duration::from_secs(1), "{kind}: {took:?}");
+        assert!(took < LONG / 3, "{kind}: {took:?}");
         let text = done(&finished);
         assert!(
             text.starts_with("frozen, so no time for SIGTERM; 1 process"),

@@ -58,11 +58,7 @@ fn receivers_that_hang_delay_no_kill() {
     };
     let finished = runner.run(errand(1_000, &own.path(), control(&own, &[kind]), once));
     assert_eq!(finished.outcome, Outcome::Done);
-    assert!(
-        start.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < LONG / 3, "{:?}", start.elapsed());
     println!("killed in {:?} beside four that hang", start.elapsed());
 
     // Four at once: none of the others has come in the meantime.
@@ -76,11 +72,7 @@ fn receivers_that_hang_delay_no_kill() {
     // At the end all of them are told to be broken off, without waiting for any.
     let start = Instant::now();
     runner.errands.stop(Duration::ZERO);
-    assert!(
-        start.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < LONG / 3, "{:?}", start.elapsed());
     let ends: Vec<_> = runner.ends.iter().collect();
     assert_eq!(ends.len() as u64, ROOM);
     let broken_off = Outcome::Failed("broken off before its end".into());

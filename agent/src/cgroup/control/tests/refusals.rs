@@ -204,6 +204,73 @@ fn weights_are_set_in_the_unit_that_is_there() {
 }
 
 #[test]
+fn a_cap_that_would_kill_with_the_memory_limit_is_found() {
+    const MIB: u64 = 1 << 20;
+    let caps = |wbps| {
+        let caps = IoCaps {
+            wbps,
+            ..IoCaps::default()
+        };
+        Setting::IoMax(DISK, caps)
+    };
+    // MiB, KiB a second, and whether the kernel killed.
+    let measured = [
+        (16, 16_384, true),
+        (16, 65_536, false),
+        (32, 4_096, true),
+        (32, 16_384, false),
+        (64, 1_024, true),
+        (64, 4_096, false),
+        (128, 64, true),
+        (128, 1_024, false),
+        (512, 64, false),
+    ];
+    for (mib, kib, killed) in measured {
+        let tree = Tree::v2();
+        let control = tree.control();
+        let (memory, io) = (Setting::MemoryMax(Some(mib * MIB)), caps(Some(kib << 10)));
+        assert_eq!(control.hazard(&io), None);
+        assert_eq!(control.hazard(&memory), None);
+        control.write(&memory).unwrap();
+        assert_eq!(
+            control.hazard(&io).is_some(),
+            killed,
+            "{mib} MiB, {kib} KiB/s"
+        );
+        control.write(&Setting::MemoryMax(None)).unwrap();
+        control.write(&io).unwrap();
+        assert_eq!(
+            control.hazard(&memory).is_some(),
+            killed,
+            "{mib} MiB, {kib} KiB/s"
+        );
+        assert_eq!(control.hazard(&caps(None)), None);
+        // A limit above counts too.
+        let above = tree
+            .file("unified", "")
+            .parent()
+            .unwrap()
+            .join("memory.max");
+        fs::write(above, (mib * MIB).to_string()).unwrap();
+        assert_eq!(control.hazard(&io).is_some(), killed);
+    }
+    let tree = Tree::v2();
+    tree.put("unified", "memory.max", "67108864");
+    let told = tree.control().hazard(&caps(Some(MIB))).unwrap();
+    assert!(told.starts_with("writes to disk 8:0 are capped at 1048576 bytes a second"));
+    assert!(
+        told.ends_with("with this cap, 128 MiB are enough"),
+        "{told}"
+    );
+    // v1 does not cap what goes through the page cache.
+    let v1 = Tree::v1();
+    v1.control()
+        .write(&Setting::MemoryMax(Some(16 * MIB)))
+        .unwrap();
+    assert_eq!(v1.control().hazard(&caps(Some(MIB))), None);
+}
+
+#[test]
 fn a_file_that_is_not_understood_is_shown() {
     let tree = Tree::v2();
     tree.put("unified", "cpu.max", "lots");

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::{DEATH, Ladder, brief, is_kill, name};
-use crate::cgroup::{Control, Knob, Setting};
+use crate::cgroup::{Control, ControlError, Knob, Setting};
 use crate::enforce::once::errand::{Ending, blocking};
 
 /// Looking costs a file or two; a cgroup of v1 tells nobody that it is empty.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LAST_LOOK: Duration = Duration::from_millis(20);
+/// Of two seconds each: a machine that is beside itself takes longer than one of them.
+const TRIES: usize = 3;
 
 pub(super) async fn kill(control: Arc<Control>, ladder: Ladder) -> Result<Ending, Ending> {
     let there = left(&control).await?;
@@ -69,7 +71,16 @@ async fn climb(control: &Arc<Control>, there: usize, ladder: Ladder) -> Result<E
 /// SIGKILL, to those who fork meanwhile too, and their end.
 async fn kill_all(control: &Arc<Control>, why: &str) -> Result<Ending, Ending> {
     let control = Arc::clone(control);
-    let killed = blocking(move || control.kill_all()).await?;
+    let killed = blocking(move || {
+        for _ in 1..TRIES {
+            match control.kill_all() {
+                Err(ControlError::StillAlive { .. }) => {}
+                ended => return ended,
+            }
+        }
+        control.kill_all()
+    });
+    let killed = killed.await?;
     let mut ending = ended(killed.processes, killed.took, "SIGKILL");
     ending.after = ending.after.map(|after| format!("{why}{after}"));
     Ok(ending)

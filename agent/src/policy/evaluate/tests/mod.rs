@@ -7,4 +7,4 @@ mod limits;
 mod moving;
 mod property;
 mod switching;
-mod world;
+pub(in crate::policy) mod world;

@@ -13,14 +13,14 @@ use crate::policy::{
     Revert, Rule, Selector, Step, Subject, Terms, Threshold, Wanted,
 };
 
-pub(super) const ID: &str = "/job";
-pub(super) const MIB: f64 = 1_048_576.0;
+pub(in crate::policy) const ID: &str = "/job";
+pub(in crate::policy) const MIB: f64 = 1_048_576.0;
 
-pub(super) fn seconds(seconds: f64) -> Duration {
+pub(in crate::policy) fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-pub(super) fn workload(id: &str, label: Option<(&str, &str)>) -> Arc<Workload> {
+pub(in crate::policy) fn workload(id: &str, label: Option<(&str, &str)>) -> Arc<Workload> {
     let mut identity = classify(id);
     if let Some((key, value)) = label {
         identity.labels.insert(key.to_owned(), value.to_owned());
@@ -28,7 +28,7 @@ pub(super) fn workload(id: &str, label: Option<(&str, &str)>) -> Arc<Workload> {
     of_identity(identity)
 }
 
-pub(super) fn of_identity(identity: Identity) -> Arc<Workload> {
+pub(in crate::policy) fn of_identity(identity: Identity) -> Arc<Workload> {
     Arc::new(Workload {
         identity: Arc::new(identity),
         placement: Arc::default(),
@@ -46,7 +46,7 @@ pub(super) fn of_identity(identity: Identity) -> Arc<Workload> {
     })
 }
 
-pub(super) fn policy(name: &str, limits: Vec<Limit>, rules: Vec<Rule>) -> Policy {
+pub(in crate::policy) fn policy(name: &str, limits: Vec<Limit>, rules: Vec<Rule>) -> Policy {
     Policy {
         name: Arc::from(name),
         priority: 0,
@@ -60,7 +60,7 @@ pub(super) fn policy(name: &str, limits: Vec<Limit>, rules: Vec<Rule>) -> Policy
     }
 }
 
-pub(super) fn for_label(mut policy: Policy, key: &str, value: &str) -> Policy {
+pub(in crate::policy) fn for_label(mut policy: Policy, key: &str, value: &str) -> Policy {
     policy.select = Selector {
         matching: Terms {
             labels: vec![crate::policy::LabelTerm {
@@ -74,7 +74,7 @@ pub(super) fn for_label(mut policy: Policy, key: &str, value: &str) -> Policy {
     policy
 }
 
-pub(super) fn set(policies: Vec<Policy>) -> Arc<PolicySet> {
+pub(in crate::policy) fn set(policies: Vec<Policy>) -> Arc<PolicySet> {
     Arc::new(PolicySet {
         version: 1,
         mode: Mode::Enforce,
@@ -84,7 +84,7 @@ pub(super) fn set(policies: Vec<Policy>) -> Arc<PolicySet> {
 }
 
 /// `when` for so long; cleared after as long as said.
-pub(super) fn rule(when: Condition, times: [f64; 3], then: Vec<LadderStep>) -> Rule {
+pub(in crate::policy) fn rule(when: Condition, times: [f64; 3], then: Vec<LadderStep>) -> Rule {
     let [hold_for, clear_for, cooldown] = times.map(seconds);
     Rule {
         name: Arc::from("rule"),
@@ -97,7 +97,7 @@ pub(super) fn rule(when: Condition, times: [f64; 3], then: Vec<LadderStep>) -> R
 }
 
 /// Memory above one line, cleared below another, in MiB.
-pub(super) fn usage(above: f64, clear: Option<f64>) -> Condition {
+pub(in crate::policy) fn usage(above: f64, clear: Option<f64>) -> Condition {
     Condition::Metric(MetricCondition {
         metric: Metric::MemoryUsage,
         of: Subject::Workload,
@@ -110,18 +110,18 @@ pub(super) fn usage(above: f64, clear: Option<f64>) -> Condition {
     })
 }
 
-pub(super) fn step(after: f64, action: Action) -> LadderStep {
+pub(in crate::policy) fn step(after: f64, action: Action) -> LadderStep {
     LadderStep {
         after: seconds(after),
         action,
     }
 }
 
-pub(super) fn reclaim(bytes: u64) -> Action {
+pub(in crate::policy) fn reclaim(bytes: u64) -> Action {
     Action::Once(Once::Reclaim { bytes })
 }
 
-pub(super) fn kill() -> Action {
+pub(in crate::policy) fn kill() -> Action {
     Action::Once(Once::Kill {
         scope: Process::Cgroup,
         signal: 15,
@@ -130,7 +130,7 @@ pub(super) fn kill() -> Action {
     })
 }
 
-pub(super) fn wanted(setting: Setting) -> Limit {
+pub(in crate::policy) fn wanted(setting: Setting) -> Limit {
     Limit::Cgroup(Wanted {
         knob: setting.knob(),
         amount: Amount::Exactly(setting),
@@ -139,7 +139,7 @@ pub(super) fn wanted(setting: Setting) -> Limit {
     })
 }
 
-pub(super) fn hold(setting: Setting, revert: Revert) -> Action {
+pub(in crate::policy) fn hold(setting: Setting, revert: Revert) -> Action {
     Action::Hold(Hold {
         limits: vec![wanted(setting)],
         revert,
@@ -147,12 +147,12 @@ pub(super) fn hold(setting: Setting, revert: Revert) -> Action {
     })
 }
 
-pub(super) fn pids_max(most: u64) -> Setting {
+pub(in crate::policy) fn pids_max(most: u64) -> Setting {
     Setting::PidsMax(Some(most))
 }
 
 /// What an order comes to, in short: `+pids.max`, `-all`, `-pids.max`, `reclaim 5`, `kill`.
-pub(super) fn short(order: &Order) -> String {
+pub(in crate::policy) fn short(order: &Order) -> String {
     match &order.step {
         Step::Hold(claim) => match &claim.limit {
             Limit::Cgroup(wanted) => format!("+{}", wanted.knob),
@@ -174,11 +174,11 @@ pub(super) fn short(order: &Order) -> String {
     }
 }
 
-pub(super) fn shorts(orders: &[Order]) -> Vec<String> {
+pub(in crate::policy) fn shorts(orders: &[Order]) -> Vec<String> {
     orders.iter().map(short).collect()
 }
 
-pub(super) fn rule_of(order: &Order) -> Option<&str> {
+pub(in crate::policy) fn rule_of(order: &Order) -> Option<&str> {
     match &order.claimant {
         Claimant::Policy { rule, .. } => rule.as_deref(),
         Claimant::Operator => None,
@@ -186,22 +186,22 @@ pub(super) fn rule_of(order: &Order) -> Option<&str> {
 }
 
 /// Holds the clock.
-pub(super) struct World {
-    pub(super) evaluator: Evaluator,
+pub(in crate::policy) struct World {
+    pub(in crate::policy) evaluator: Evaluator,
     start: Instant,
     wall: SystemTime,
-    pub(super) now: Duration,
+    pub(in crate::policy) now: Duration,
 }
 
 impl World {
     /// With one workload, [`ID`].
-    pub(super) fn new(policies: Vec<Policy>) -> (Self, Vec<Order>) {
+    pub(in crate::policy) fn new(policies: Vec<Policy>) -> (Self, Vec<Order>) {
         let mut world = Self::empty(policies);
         let orders = world.appear(&workload(ID, None));
         (world, orders)
     }
 
-    pub(super) fn empty(policies: Vec<Policy>) -> Self {
+    pub(in crate::policy) fn empty(policies: Vec<Policy>) -> Self {
         Self {
             evaluator: Evaluator::new(set(policies)),
             start: Instant::now() + Duration::from_secs(3_600),
@@ -210,12 +210,12 @@ impl World {
         }
     }
 
-    pub(super) fn appear(&mut self, workload: &Arc<Workload>) -> Vec<Order> {
+    pub(in crate::policy) fn appear(&mut self, workload: &Arc<Workload>) -> Vec<Order> {
         let now = self.moment();
         self.evaluator.appear(now, workload)
     }
 
-    pub(super) fn moment(&self) -> Moment {
+    pub(in crate::policy) fn moment(&self) -> Moment {
         Moment {
             instant: self.start + self.now,
             wall: self.wall + self.now,
@@ -223,38 +223,53 @@ impl World {
     }
 
     /// At so many seconds, a reading.
-    pub(super) fn see(&mut self, at: f64, series: Series, value: Option<f64>) -> Vec<String> {
+    pub(in crate::policy) fn see(
+        &mut self,
+        at: f64,
+        series: Series,
+        value: Option<f64>,
+    ) -> Vec<String> {
         shorts(&self.orders(at, series, value))
     }
 
-    pub(super) fn orders(&mut self, at: f64, series: Series, value: Option<f64>) -> Vec<Order> {
+    pub(in crate::policy) fn orders(
+        &mut self,
+        at: f64,
+        series: Series,
+        value: Option<f64>,
+    ) -> Vec<Order> {
         let mut observation = Observation::default();
         observation.put(series, value);
         self.observe(at, &observation)
     }
 
-    pub(super) fn observe(&mut self, at: f64, observation: &Observation) -> Vec<Order> {
+    pub(in crate::policy) fn observe(&mut self, at: f64, observation: &Observation) -> Vec<Order> {
         self.now = seconds(at);
         self.evaluator.observe(self.moment(), ID, observation)
     }
 
     /// Memory in use, in MiB.
-    pub(super) fn memory(&mut self, at: f64, mib: f64) -> Vec<String> {
+    pub(in crate::policy) fn memory(&mut self, at: f64, mib: f64) -> Vec<String> {
         self.see(at, Series::MemoryUsage, Some(mib * MIB))
     }
 
-    pub(super) fn limit(&mut self, at: f64, knob: Knob, value: Option<f64>) -> Vec<String> {
+    pub(in crate::policy) fn limit(
+        &mut self,
+        at: f64,
+        knob: Knob,
+        value: Option<f64>,
+    ) -> Vec<String> {
         self.see(at, Series::InForce(knob), value)
     }
 
-    pub(super) fn tick(&mut self, at: f64) -> Vec<String> {
+    pub(in crate::policy) fn tick(&mut self, at: f64) -> Vec<String> {
         self.now = seconds(at);
         let now = self.moment();
         shorts(&self.evaluator.tick(now))
     }
 
     /// When it is due, in seconds since the start.
-    pub(super) fn due(&self) -> Option<f64> {
+    pub(in crate::policy) fn due(&self) -> Option<f64> {
         let due = self.evaluator.due()?;
         Some((due - self.start).as_secs_f64())
     }
