@@ -59,6 +59,18 @@ impl Claimed {
         }
     }
 
+    /// Is it this claimant's, whatever its priority is now? A reload may change that.
+    #[must_use]
+    pub(crate) fn is_of(&self, claimant: &Claimant) -> bool {
+        is_same(&self.claimant, claimant)
+    }
+
+    /// Is it one of this policy's, of its limits or its rules?
+    #[must_use]
+    pub(crate) fn is_of_policy(&self, name: &str) -> bool {
+        matches!(&self.claimant, Claimant::Policy { policy, .. } if &**policy == name)
+    }
+
     /// `Less`: goes before. The operator, then by priority, a rule before the limits it is there to
     /// correct, the newer before the older.
     fn precedence(&self, other: &Self) -> Ordering {
@@ -135,9 +147,7 @@ impl Held {
     /// What this claimant holds.
     #[must_use]
     pub(crate) fn of(&self, claimant: &Claimant) -> Option<&Claimed> {
-        self.claims
-            .iter()
-            .find(|claim| is_same(&claim.claimant, claimant))
+        self.claims.iter().find(|claim| claim.is_of(claimant))
     }
 
     /// How deep its cgroup is below the root.
@@ -150,7 +160,7 @@ impl Held {
     /// With this claim, in place of what its claimant held.
     #[must_use]
     pub(crate) fn with(&self, claimed: Claimed) -> Self {
-        let mut held = self.without(|claim| is_same(&claim.claimant, &claimed.claimant));
+        let mut held = self.without(|claim| claim.is_of(&claimed.claimant));
         held.claims.push(claimed);
         held.claims.sort_by(Claimed::precedence);
         held
@@ -178,7 +188,6 @@ impl Held {
     }
 }
 
-/// One claimant, whatever its priority is now: a reload may change that.
 fn is_same(a: &Claimant, b: &Claimant) -> bool {
     match (a, b) {
         (Claimant::Operator, Claimant::Operator) => true,

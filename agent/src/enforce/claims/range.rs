@@ -1,5 +1,7 @@
 //! Arithmetic on settings: shares, factors, bounds.
 
+use nix::unistd::{SysconfVar, sysconf};
+
 use crate::cgroup::{IoCaps, Knob, Quota, Setting};
 
 /// Least quota the kernel takes (`min_cfs_quota_period`, kernel/sched/core.c, v6.12), microseconds.
@@ -13,6 +15,23 @@ const PAGE: u64 = 4_096;
 pub(crate) struct Machine {
     pub(crate) cpus: u64,
     pub(crate) memory_bytes: u64,
+}
+
+impl Machine {
+    /// This one.
+    #[must_use]
+    pub(crate) fn of_host() -> Self {
+        let number = |variable| {
+            let value = sysconf(variable).ok().flatten();
+            value
+                .and_then(|value| u64::try_from(value).ok())
+                .unwrap_or(1)
+        };
+        Self {
+            cpus: number(SysconfVar::_NPROCESSORS_ONLN),
+            memory_bytes: number(SysconfVar::_PHYS_PAGES) * number(SysconfVar::PAGE_SIZE),
+        }
+    }
 }
 
 /// A setting that is one number.

@@ -22,17 +22,16 @@ pub(crate) struct Budgets {
     kills: Window,
 }
 
-impl Default for Budgets {
-    /// 6 actions a minute, 3 kills an hour.
-    fn default() -> Self {
+impl Budgets {
+    /// Nothing done yet.
+    #[must_use]
+    pub(crate) fn new(actions_per_minute: u32, kills_per_hour: u32) -> Self {
         Self {
-            actions: Window::new(MINUTE, 6),
-            kills: Window::new(HOUR, 3),
+            actions: Window::new(MINUTE, actions_per_minute),
+            kills: Window::new(HOUR, kills_per_hour),
         }
     }
-}
 
-impl Budgets {
     /// Sets other limits.
     pub(crate) fn set(&mut self, actions_per_minute: u32, kills_per_hour: u32) {
         self.actions.limit = actions_per_minute;
@@ -94,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_lowered_limit_counts_what_was_done_before() {
-        let (mut budgets, now) = (Budgets::default(), Instant::now());
+        let (mut budgets, now) = (Budgets::new(6, 3), Instant::now());
         for _ in 0..3 {
             assert_eq!(budgets.spend(true, now), Ok(()));
         }
@@ -117,8 +116,7 @@ mod tests {
             actions in 0u32..10,
             kills in 0u32..5,
         ) {
-            let (mut budgets, start) = (Budgets::default(), Instant::now());
-            budgets.set(actions, kills);
+            let (mut budgets, start) = (Budgets::new(actions, kills), Instant::now());
             let (mut now, mut done) = (start, Vec::new());
             for (wait_ms, kill) in asked {
                 now += Duration::from_millis(wait_ms);

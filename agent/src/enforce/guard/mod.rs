@@ -6,6 +6,7 @@
 
 mod budget;
 mod floor;
+mod gain;
 mod look;
 mod tree;
 
@@ -14,5 +15,6 @@ mod tests;
 
 pub(crate) use budget::{Budgets, Spent};
 pub(crate) use floor::{Protected, floor};
+pub(crate) use gain::{NoGain, plausible_gain};
 pub(crate) use look::Lookout;
 pub(crate) use tree::{Anchor, Cgroup, Resident, Site, Tree};

@@ -2,7 +2,7 @@
 
 use super::{Effect, EffectState, Hold};
 use crate::enforce::claims::{Aside, Held, Slot, Thing, Value};
-use crate::enforce::hands::{HandError, Hands, Progress};
+use crate::enforce::hands::{From, HandError, Hands, Progress};
 
 impl<H: Hands> Hold<H> {
     /// Puts what the next write will change besides into `new`, before it is written down. What of that
@@ -86,7 +86,11 @@ impl<H: Hands> Hold<H> {
             if !ours || now.as_ref() == Ok(&aside.original) {
                 continue;
             }
-            match self.hands.write(&given_back.owner, &aside.original, false) {
+            let from = From {
+                original: &aside.original,
+                in_force: aside.in_force.as_ref().unwrap_or(&aside.original),
+            };
+            match self.hands.write(&given_back.owner, &aside.original, from) {
                 Ok(Progress::Done(_) | Progress::UnderWay { .. }) | Err(HandError::Gone) => {}
                 Err(error) => {
                     tracing::warn!(%error, value = %aside.original, "not given back");
@@ -105,7 +109,7 @@ impl<H: Hands> Hold<H> {
         };
         let mut carrier = self.held.values().find(is_carrier)?.clone();
         if let Some(near) = carrier.wanted().nearest(&owed.original)
-            && let Err(error) = self.hands.write(&owed.owner, &near, false)
+            && let Err(error) = self.hands.write(&owed.owner, &near, owed.from())
         {
             tracing::debug!(%error, value = %near, "left as it is");
         }

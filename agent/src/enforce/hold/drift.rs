@@ -1,7 +1,7 @@
 //! Somebody else wrote what is held.
 
 use super::{Effect, Hold, HoldError};
-use crate::enforce::claims::{Held, Slot, Value};
+use crate::enforce::claims::{Held, Slot, Thing, Value};
 use crate::enforce::hands::{HandError, Hands};
 
 /// What is held, and what is there instead.
@@ -15,7 +15,13 @@ impl<H: Hands> Hold<H> {
     /// Looks whether what was written is still there. What is being written tells nothing.
     pub(crate) fn drift(&mut self, slot: Slot) -> Option<Drift> {
         let held = self.held.get(&slot)?;
-        if held.pending || self.walks.contains_key(&slot) || self.passing.contains(&slot) {
+        // Rules are programs, which nobody else writes.
+        let is_file = matches!(slot.thing, Thing::Knob(_));
+        if !is_file
+            || held.pending
+            || self.walks.contains_key(&slot)
+            || self.passing.contains(&slot)
+        {
             return None;
         }
         let held = held.clone();

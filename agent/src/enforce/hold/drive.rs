@@ -36,9 +36,8 @@ impl<H: Hands> Hold<H> {
         let Some(new) = self.held.get(&slot).cloned() else {
             return Err(HandError::Gone.into());
         };
-        let stays = new.first().is_some_and(|first| first.outlives_agent());
         let before = new.in_force.clone();
-        match self.hands.write(&new.owner, new.wanted(), stays) {
+        match self.hands.write(&new.owner, new.wanted(), new.from()) {
             Ok(Progress::Done(after)) => Ok(self.done(new, after)),
             Ok(Progress::UnderWay { walk, reason }) => {
                 let target = new.wanted().clone();
@@ -144,7 +143,7 @@ impl<H: Hands> Hold<H> {
             let put_back = match &now {
                 Ok(now) if *now == new.in_force => true,
                 _ => matches!(
-                    self.hands.write(&new.owner, &new.in_force, false),
+                    self.hands.write(&new.owner, &new.in_force, new.from()),
                     Ok(Progress::Done(_))
                 ),
             };

@@ -19,9 +19,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::claims::{Claimed, Held, Owner, Slot, Thing, Value};
-use super::hands::{HandError, Hands, Walk};
-use super::journal::{Journal, JournalError, JournalStatus, State};
+use super::claims::{Claimed, Held, Owner, Slot, Value};
+use super::hands::{From, HandError, Hands, Walk};
+use super::journal::{Journal, JournalError, JournalStatus, Returned, State};
 
 pub(crate) use drift::Drift;
 pub(crate) use give_back::GivenBack;
@@ -230,6 +230,9 @@ impl<H: Hands> Hold<H> {
             }
             if let Some(mut held) = self.held.remove(slot) {
                 held.pending = false;
+                if let Ok(now) = self.hands.read(&held.owner, slot.thing) {
+                    held.in_force = now;
+                }
                 if held.claims().is_empty() {
                     self.settled(*slot, None);
                 } else {
@@ -254,6 +257,15 @@ impl<H: Hands> Hold<H> {
     /// How the journal does; `None`: there is none.
     pub(crate) fn journal(&self) -> Option<JournalStatus> {
         self.journal.as_ref().map(Journal::status)
+    }
+
+    /// Leaves word for the next agent of what was given back without one.
+    pub(crate) fn leave_word(&mut self, returned: Vec<Returned>) {
+        if let Some(journal) = &mut self.journal
+            && let Err(error) = journal.leave_word(returned)
+        {
+            tracing::warn!(%error, "the next agent will not know what was given back");
+        }
     }
 
     /// Shortens the journal to what is held.
@@ -301,8 +313,10 @@ impl Held {
         self.slot != slot && self.owner.keys == other.owner.keys
     }
 
-    /// The thing, if it is a knob's.
-    fn thing(&self) -> Thing {
-        self.slot.thing
+    fn from(&self) -> From<'_> {
+        From {
+            original: &self.original,
+            in_force: &self.in_force,
+        }
     }
 }

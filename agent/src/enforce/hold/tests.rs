@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::world::{Killed, World};
 use super::*;
 use crate::cgroup::{HierarchyId, Knob, Placement, Quota, Setting};
+use crate::enforce::claims::Thing;
 use crate::policy::{Claimant, OnConflict, Restore};
 
 const MIB: u64 = 1 << 20;

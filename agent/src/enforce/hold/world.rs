@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::cgroup::{CgroupKey, HierarchyId, Knob, Placement, Quota, Setting};
 use crate::enforce::claims::{Owner, Slot, Thing, Value};
-use crate::enforce::hands::{HandError, Hands, Progress, Walk};
+use crate::enforce::hands::{From, HandError, Hands, Progress, Walk};
 
 /// What unwinds out of a write when the power goes.
 pub(crate) struct Killed;
@@ -202,7 +202,7 @@ impl Hands for World {
         })
     }
 
-    fn write(&mut self, owner: &Owner, value: &Value, _: bool) -> Result<Progress, HandError> {
+    fn write(&mut self, owner: &Owner, value: &Value, _: From<'_>) -> Result<Progress, HandError> {
         let id = id_of(owner);
         let mut kernel = self.lock();
         let fuel = kernel.fuel;

@@ -1,8 +1,13 @@
 //! One line of the journal.
 
+use std::sync::Arc;
+use std::time::SystemTime;
+
 use serde::{Deserialize, Serialize};
 
-use crate::enforce::claims::{Held, Slot};
+use crate::enforce::Outcome;
+use crate::enforce::claims::{Held, Slot, Thing};
+use crate::policy::Claimant;
 
 /// What a line says. The last one about a slot is the state of that slot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,8 +17,24 @@ pub(crate) enum Entry {
     Held(Box<Held>),
     /// The original is back, or somebody else's value was left.
     Gone(Slot),
+    /// A guardian gave something back, and nobody has told the audit.
+    Returned(Returned),
     /// Numbers of actions below this one may have been given out.
     Numbers { below: u64 },
+}
+
+/// What a guardian did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Returned {
+    #[serde(with = "humantime_serde")]
+    pub(crate) time: SystemTime,
+    pub(crate) claimant: Claimant,
+    pub(crate) workload: Arc<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) thing: Thing,
+    pub(crate) before: String,
+    pub(crate) after: String,
+    pub(crate) outcome: Outcome,
 }
 
 /// An entry with the boot in which it was true.

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::entry::{Entry, encode};
+use super::entry::{Entry, Returned, encode};
 use super::fold::{State, fold};
 use super::lock::Lock;
 use crate::enforce::claims::{Held, Slot};
@@ -176,6 +176,18 @@ impl Journal {
         };
         let line = encode(&self.boot, &entry)?;
         self.append(&line)
+    }
+
+    /// Leaves word of what was given back, for the next agent to tell.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub(crate) fn leave_word(&mut self, returned: Vec<Returned>) -> Result<(), JournalError> {
+        let mut lines = Vec::new();
+        for returned in returned {
+            lines.extend(encode(&self.boot, &Entry::Returned(returned))?);
+        }
+        self.append(&lines)
     }
 
     /// Is it long for what it says?

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::entry::{Entry, decode};
+use super::entry::{Entry, Returned, decode};
 use crate::enforce::claims::{Held, Slot};
 
 /// What a journal says.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct State {
     pub(crate) held: BTreeMap<Slot, Held>,
+    /// What a guardian gave back, in this boot.
+    pub(crate) returned: Vec<Returned>,
     /// Numbers of actions below this one are taken.
     pub(crate) next_action: u64,
     /// Lines, counted from 1, that are damaged; what they said is not known.
@@ -56,7 +58,8 @@ pub(crate) fn fold(text: &[u8], boot: &str) -> State {
             (Entry::Gone(slot), false) => {
                 earlier.remove(&slot);
             }
-            (Entry::Numbers { .. }, _) => {}
+            (Entry::Returned(returned), true) => state.returned.push(returned),
+            (Entry::Numbers { .. } | Entry::Returned(_), _) => {}
         }
     }
     state.torn_bytes = rest.len() as u64;

@@ -12,5 +12,6 @@ mod lock;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use entry::Returned;
 pub(crate) use file::{Journal, JournalError, JournalStatus};
 pub(crate) use fold::{State, fold};

@@ -1,10 +1,15 @@
 //! What enforcement needs of a kernel: read a thing, write a thing. Tests have a kernel of their own.
 
+mod kernel;
+mod walk;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::claims::{Owner, Slot, Thing, Value};
 use crate::cgroup::Placement;
+
+pub(crate) use kernel::{Kernel, in_one_line};
 
 /// The kernel's side of enforcement.
 pub(crate) trait Hands {
@@ -29,14 +34,26 @@ pub(crate) trait Hands {
     /// As [`read`](Self::read).
     fn asides(&mut self, owner: &Owner, value: &Value) -> Result<Vec<Value>, HandError>;
 
-    /// Sets it. `stays`: it is to outlive this process.
+    /// Sets it, by what was there before any claim and what is there now.
     ///
     /// # Errors
     /// It is not in force.
-    fn write(&mut self, owner: &Owner, value: &Value, stays: bool) -> Result<Progress, HandError>;
+    fn write(
+        &mut self,
+        owner: &Owner,
+        value: &Value,
+        from: From<'_>,
+    ) -> Result<Progress, HandError>;
 
     /// The files that somebody else would write to change it.
     fn files(&mut self, owner: &Owner, thing: Thing) -> Vec<PathBuf>;
+}
+
+/// What a write starts from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct From<'a> {
+    pub(crate) original: &'a Value,
+    pub(crate) in_force: &'a Value,
 }
 
 /// How far a write is.
