@@ -158,6 +158,7 @@ fn deed(step: &Step, record: &Record) -> Deed {
                 Scope::All => " all that it held on".to_owned(),
                 Scope::Knob(Knob::Freeze) => return Deed::new("thaw", "thawed", ""),
                 Scope::Knob(knob) => format!(" {knob} of"),
+                Scope::Io => " the disk caps of".to_owned(),
                 Scope::Traffic => " the network of".to_owned(),
                 Scope::Devices => " the devices of".to_owned(),
             };
