@@ -78,6 +78,8 @@ impl Reloader {
             containers: new.containers,
             probes: in_force.probes.clone(),
             attribution: in_force.attribution.clone(),
+            audit: in_force.audit.clone(),
+            policy: new.policy,
         };
         tracing::info!("configuration reloaded");
     }

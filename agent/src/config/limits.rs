@@ -1,5 +1,6 @@
 //! What a value may be beyond its type.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use super::schema::Config;
 const SHORTEST_TICK: Duration = Duration::from_millis(100);
 const LONGEST_TICK: Duration = Duration::from_secs(60);
 const MOST_EVENTS: usize = 1_000_000;
+const AUDIT_BYTES: RangeInclusive<u64> = 65_536..=1_073_741_824;
+const AUDIT_FILES: RangeInclusive<u32> = 1..=100;
 /// `sun_path` of `struct sockaddr_un` less its terminating zero.
 const LONGEST_SOCKET_PATH: usize = 107;
 
@@ -88,6 +91,8 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
             "attribution.containerd_state",
             &attribution.containerd_state,
         ),
+        ("audit.path", &config.audit.path),
+        ("policy.file", &config.policy.file),
     ] {
         expect(
             path.is_absolute() || path == Path::new(""),
@@ -102,6 +107,28 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
         attribution.timeout > Duration::ZERO,
         "attribution.timeout",
         "0s is out of range; expected more".into(),
+    );
+
+    let audit = &config.audit;
+    expect(
+        AUDIT_BYTES.contains(&audit.max_bytes),
+        "audit.max_bytes",
+        format!(
+            "{} is out of range; expected {} to {}",
+            audit.max_bytes,
+            AUDIT_BYTES.start(),
+            AUDIT_BYTES.end()
+        ),
+    );
+    expect(
+        AUDIT_FILES.contains(&audit.files),
+        "audit.files",
+        format!(
+            "{} is out of range; expected {} to {}",
+            audit.files,
+            AUDIT_FILES.start(),
+            AUDIT_FILES.end()
+        ),
     );
     problems
 }

@@ -127,6 +127,18 @@ fn values_out_of_range_say_the_range() {
             "attribution.docker_socket = 'docker.sock'",
             "attribution.docker_socket: `docker.sock` must be an absolute path, or empty for off",
         ),
+        (
+            "audit.path = 'audit.jsonl'",
+            "audit.path: `audit.jsonl` must be an absolute path, or empty for off",
+        ),
+        (
+            "audit.max_bytes = 65535",
+            "audit.max_bytes: 65535 is out of range; expected 65536 to 1073741824",
+        ),
+        (
+            "audit.files = 0",
+            "audit.files: 0 is out of range; expected 1 to 100",
+        ),
     ] {
         assert_eq!(problems(text), [expected], "{text}");
     }

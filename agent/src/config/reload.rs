@@ -1,6 +1,6 @@
 //! What SIGHUP can change, and what only a restart can.
 
-use super::schema::{AttributionConfig, Config, ProbesConfig};
+use super::schema::{AttributionConfig, AuditConfig, Config, ProbesConfig};
 
 /// Key paths whose values differ between `old` and `new` and that only a restart changes: addresses
 /// that are bound, probes that are attached, buffers that are sized and engines that are dialled at
@@ -25,6 +25,11 @@ pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> 
         containerd_state,
         timeout,
     } = &old.attribution;
+    let AuditConfig {
+        path,
+        max_bytes,
+        files,
+    } = &old.audit;
     let (probes, engines) = (&new.probes, &new.attribution);
     let changed = [
         ("agent.socket", old.agent.socket != new.agent.socket),
@@ -63,6 +68,9 @@ pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> 
             *containerd_state != engines.containerd_state,
         ),
         ("attribution.timeout", *timeout != engines.timeout),
+        ("audit.path", *path != new.audit.path),
+        ("audit.max_bytes", *max_bytes != new.audit.max_bytes),
+        ("audit.files", *files != new.audit.files),
     ];
     let changed = changed.into_iter().filter(|(_, changed)| *changed);
     changed.map(|(key, _)| key).collect()
@@ -97,10 +105,11 @@ mod tests {
     }
 
     #[test]
-    fn engines_and_the_form_of_the_log_need_a_restart() {
+    fn engines_audit_and_the_form_of_the_log_need_a_restart() {
         let new = parse(
             "[attribution]\ndocker_socket = ''\npodman_socket = ''\ncontainers_storage = '/c'\n\
-             containerd_state = '/d'\ntimeout = '1s'\n[log]\nformat = 'json'\nbpf = 'info'\n",
+             containerd_state = '/d'\ntimeout = '1s'\n\
+             [audit]\npath = ''\nmax_bytes = 65536\nfiles = 1\n[log]\nformat = 'json'\nbpf = 'info'\n",
         );
         let needed = changes_needing_restart(&Config::default(), &new.unwrap());
         let expected = [
@@ -111,6 +120,9 @@ mod tests {
             "attribution.containers_storage",
             "attribution.containerd_state",
             "attribution.timeout",
+            "audit.path",
+            "audit.max_bytes",
+            "audit.files",
         ];
         assert_eq!(needed, expected);
     }

@@ -17,6 +17,8 @@ pub struct Config {
     pub containers: ContainersConfig,
     pub probes: ProbesConfig,
     pub attribution: AttributionConfig,
+    pub audit: AuditConfig,
+    pub policy: PolicyConfig,
 }
 
 /// The agent itself.
@@ -205,6 +207,47 @@ impl Default for AttributionConfig {
             containers_storage: PathBuf::from("/var/lib/containers/storage"),
             containerd_state: PathBuf::from("/run/containerd"),
             timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+/// The durable log of every decision and action: one JSON object a line, mode 0600. `plimsoll actions`
+/// and `plimsoll why` read it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditConfig {
+    /// The file; its directory is made (0750). logrotate may move it away: a new one is begun.
+    /// Empty: nothing is written, and only the last actions are known.
+    pub path: PathBuf,
+    /// Bytes after which a file is renamed to `.1`, that to `.2`, and so on: 65536 to 1073741824.
+    pub max_bytes: u64,
+    /// Files kept, the one that is written among them: 1 to 100.
+    pub files: u32,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("/var/log/plimsoll/audit.jsonl"),
+            max_bytes: 16 * 1024 * 1024,
+            files: 4,
+        }
+    }
+}
+
+/// What the agent does by itself: limits and rules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// The policy file, see `docs/policy.md`; may be absent: no policy. An empty string turns policies
+    /// off.
+    pub file: PathBuf,
+}
+
+impl Default for PolicyConfig {
+    fn default() -> Self {
+        Self {
+            file: PathBuf::from("/etc/plimsoll/policy.toml"),
         }
     }
 }

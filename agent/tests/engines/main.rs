@@ -13,6 +13,7 @@ mod docker;
 mod host;
 mod kernel;
 mod podman;
+mod restart;
 mod runc;
 mod samples;
 mod whole;

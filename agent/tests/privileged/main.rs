@@ -1,6 +1,7 @@
 //! Tests that need root: each makes its own cgroups and processes, and asks an oracle that is not
 //! our code. What a host cannot do is skipped, with the reason.
 
+mod audit;
 mod burst;
 mod cardinality;
 mod churn;
@@ -12,6 +13,7 @@ mod losses;
 mod memory;
 mod namespaces;
 mod network;
+mod once;
 mod oom;
 mod process;
 mod readings;

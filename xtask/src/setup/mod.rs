@@ -26,6 +26,7 @@ const TEST_PACKAGES: &[&str] = &[
     "prometheus",
     "prometheus-node-exporter",
     "bpftool",
+    "dbus",
     "iproute2",
 ];
 /// What `bench` measures beside the agent.
@@ -39,6 +40,7 @@ const VM_PACKAGES: &[&str] = &[
     "xz-utils",
     "zstd",
     "binutils",
+    "dbus",
     "stress-ng",
     "fio",
     "iperf3",

@@ -21,8 +21,9 @@ const TESTS: [(&str, u64); 2] = [("vm", 240), ("privileged", 480)];
 /// Part of the names of tests that measure the hardware, which here is none.
 const TIMINGS: &str = "readings::cost::";
 /// Tools of the tests that busybox does not have, or not with what they ask of it.
-const TOOLS: [&str; 15] = [
+const TOOLS: [&str; 16] = [
     "chrt",
+    "dbus-daemon",
     "dash",
     "dd",
     "fio",

@@ -141,6 +141,11 @@ impl OwnCgroup {
         self.children.last_mut().expect("just pushed")
     }
 
+    /// The program that was started as the `index`th, from 0.
+    pub(crate) fn child(&mut self, index: usize) -> &mut Child {
+        &mut self.children[index]
+    }
+
     /// Runs a program in the cgroup to its end.
     pub(crate) fn run(&mut self, program: &str, arguments: &[&str]) {
         let status = self.spawn(program, arguments).wait().expect(program);
