@@ -72,7 +72,7 @@ fn who_forks_all_the_time_does_not_get_away() {
     for _ in 0..2 {
         world.own.spawn("sh", &["-c", forks]);
     }
-    poll("a crowd", || (alive(&world) >= 24).then_some(()));
+    poll("a crowd", || (alive(&world) >= 12).then_some(()));
     let killed = control.kill_all().unwrap();
     assert!(killed.processes > 0);
     std::thread::sleep(Duration::from_millis(50));

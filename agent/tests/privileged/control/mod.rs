@@ -13,6 +13,8 @@ mod pids;
 mod processes;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use plimsoll::cgroup::{Control, Layout, Placement};
 
@@ -129,4 +131,33 @@ fn on_v2(controller: &str) -> bool {
     };
     let enabled = std::fs::read_to_string(mount.join("cgroup.subtree_control")).unwrap_or_default();
     enabled.split_whitespace().any(|name| name == wanted)
+}
+
+/// However busy the machine is: beyond this a cap is no cap.
+const MOST_TOLERANCE: f64 = 0.25;
+
+/// What the work finds, and how much a rate that it measured over this time may be off because
+/// this machine, or the one below it, let a thread wait that had something to do.
+fn with_tolerance<T>(tolerance: f64, work: impl FnOnce() -> T) -> (T, f64) {
+    const PAUSE: Duration = Duration::from_millis(1);
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let waited = scope.spawn(|| {
+            let mut waited = Duration::ZERO;
+            while !ended.load(Ordering::Relaxed) {
+                let start = Instant::now();
+                std::thread::sleep(PAUSE);
+                // A timer may be a little late on an idle machine too.
+                waited += start.elapsed().saturating_sub(2 * PAUSE);
+            }
+            waited
+        });
+        let start = Instant::now();
+        let found = work();
+        let took = start.elapsed();
+        ended.store(true, Ordering::Relaxed);
+        let waited = waited.join().unwrap();
+        let waited = waited.as_secs_f64() / took.as_secs_f64();
+        (found, (tolerance + waited).min(MOST_TOLERANCE))
+    })
 }
