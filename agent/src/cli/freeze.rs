@@ -12,7 +12,8 @@ use crate::api::{Client, FreezeRequest};
 
 /// Stop all processes of a workload where they are
 ///
-/// They keep their memory and stay frozen until `plimsoll thaw`, even when the agent stops.
+/// They keep their memory and stay frozen until `plimsoll thaw`, or until the agent ends: nothing stays
+/// frozen that nobody could thaw.
 #[derive(Debug, Args)]
 pub(super) struct FreezeArgs {
     /// Name, id or cgroup path

@@ -49,7 +49,7 @@ then = [{{ freeze = {{ max = "60s" }} }}, {{ kill = {{ scope = "cgroup" }} }}]
     };
     poll("decisions", || {
         let told = agent.say(&["actions", "--outcome", "dry_run"]);
-        (told.contains("memory.max") && told.contains("froze")).then_some(())
+        (told.contains("memory.max") && told.contains("would freeze")).then_some(())
     });
     assert!(!cell.is_frozen());
     assert_eq!(cell.memory_max(), None);

@@ -28,7 +28,7 @@ fn memory_is_acted_on_within_50_ms() {
     let policy = format!(
         r#"version = 1
 [protect]
-max_actions_per_minute = 100000
+max_actions_per_minute = 10000
 [[policy]]
 name = "leak"
 match = {{ cgroup = "{}" }}
