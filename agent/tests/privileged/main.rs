@@ -16,5 +16,6 @@ mod process;
 mod readings;
 mod refusals;
 mod retire;
+mod rules;
 mod state;
 mod support;
