@@ -96,7 +96,7 @@ impl<H: Hands> Enforcer<H> {
         let original = beneath.as_ref().unwrap_or(original);
         let setting = |value: &Value| match value {
             Value::Setting(setting) => Some(setting.clone().in_v2_unit()),
-            Value::Traffic(_) | Value::Devices(_) | Value::DeviceLists(_) => None,
+            Value::Traffic(_) | Value::Devices(_) => None,
         };
         let (Some(current), Some(original)) = (setting(&current), setting(original)) else {
             return Err(Refusal::new(Class::Invalid, "no knob has such a value"));

@@ -255,6 +255,6 @@ impl Walk for SlowWrite {
     }
 
     fn can_be_dropped(&self) -> bool {
-        self.id % 2 == 0
+        self.id.is_multiple_of(2)
     }
 }

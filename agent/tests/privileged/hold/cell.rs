@@ -2,7 +2,6 @@
 //! names, whichever version carries them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::PathBuf;
 use std::process::Child;
 
 use crate::support::own_cgroup::{V2, mount_of, mounted};
@@ -39,11 +38,6 @@ impl Cell {
 
     pub(super) fn spawn(&mut self, program: &str, arguments: &[&str]) -> &mut Child {
         self.own.spawn(program, arguments)
-    }
-
-    /// Removes it and its processes now.
-    pub(super) fn remove(&mut self) {
-        self.own.remove();
     }
 
     /// Quota in microseconds a period of 100 ms; `None`: unlimited.
@@ -114,13 +108,6 @@ impl Cell {
         };
         let text = self.own.read(hierarchy, "cgroup.procs");
         text.lines().map(|line| line.parse().unwrap()).collect()
-    }
-
-    /// Its directory in every hierarchy.
-    pub(super) fn directories(&self) -> Vec<PathBuf> {
-        let wanted = mounted(&["cpu", "memory", "pids", "freezer", V2]);
-        let all = wanted.iter().map(|hierarchy| self.own.directory(hierarchy));
-        all.map(PathBuf::from).collect()
     }
 
     fn text(&self, hierarchy: &str, file: &str) -> String {

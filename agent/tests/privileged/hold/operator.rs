@@ -128,7 +128,10 @@ fn a_memory_limit_below_what_is_used_kills_nobody() {
         return;
     };
     let told = agent.say(&["limit", &cell.path(), "--memory", "8MiB"]);
-    assert!(told.contains("deferred") && told.contains("in use"), "{told}");
+    assert!(
+        told.contains("deferred") && told.contains("in use"),
+        "{told}"
+    );
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(cell.processes().len(), 1, "it was killed");
     agent.say(&["limit", &cell.path(), "--clear"]);
