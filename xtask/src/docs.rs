@@ -7,7 +7,11 @@ use anyhow::{Context, Result, bail};
 use crate::{command, workspace};
 
 /// Page under `docs/`, and what `plimsoll docs` calls it.
-const PAGES: [(&str, &str); 2] = [("docs/metrics.md", "metrics"), ("docs/config.md", "config")];
+const PAGES: [(&str, &str); 3] = [
+    ("docs/metrics.md", "metrics"),
+    ("docs/config.md", "config"),
+    ("docs/policy-reference.md", "policy"),
+];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

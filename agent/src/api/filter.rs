@@ -269,7 +269,7 @@ mod tests {
         );
         assert_eq!(
             mistake("class=omm"),
-            "`omm` is none of cgroup, namespace, process, oom, lost"
+            "`omm` is none of cgroup, namespace, process, oom, policy, lost"
         );
         let mistake = "runtime=dokcer".parse::<Term<Workload>>().unwrap_err();
         assert!(mistake.starts_with("unknown variant `dokcer`, expected one of `docker`,"));

@@ -74,11 +74,11 @@ enum State {
 
 /// An open file that counts in [`KEPT`].
 #[derive(Debug)]
-struct Kept(File);
+pub(super) struct Kept(pub(super) File);
 
 impl Kept {
     /// Takes the file when the process can spare a descriptor.
-    fn new(file: File) -> Option<Self> {
+    pub(super) fn new(file: File) -> Option<Self> {
         // Asked anew, because the limit may be raised while the agent runs.
         let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
         may_keep(kept_files(), limit).then(|| {

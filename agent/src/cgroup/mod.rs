@@ -5,14 +5,18 @@
 //!
 //! [`Layout`] finds the hierarchies, controller by controller; [`scan`] lists the cgroups of one;
 //! [`placement_of`] says where a process is; a [`Reader`] keeps the descriptors of one workload's
-//! files and turns them into a [`Reading`]. `parse` knows text, `v1` and `v2` know which file
+//! files and turns them into a [`Reading`]; [`Gauges`] reads single values of it often, and an
+//! [`Alarm`] tells when one crosses a line. `parse` knows text, `v1` and `v2` know which file
 //! means what, `file` knows descriptors: a reader that takes its numbers from elsewhere replaces
 //! `file`, `v1` and `v2` behind [`Reader`] and keeps the rest.
 
+mod alarm;
 mod control;
 mod controller;
 mod device;
+mod disk;
 mod file;
+mod gauge;
 mod key;
 mod layout;
 mod mount;
@@ -25,13 +29,17 @@ mod scan;
 mod v1;
 mod v2;
 
+pub use alarm::{Alarm, AlarmError, Stall, may_watch_pressure};
+pub use control::memory_for_writes;
 pub use control::{
-    Control, ControlError, IoCaps, Killed, Knob, Lowering, NotEnforceable, Progress, Quota,
-    Setting, enforceable_on,
+    Control, ControlError, DeviceChange, DeviceEntry, DeviceList, DeviceType, IoCaps, Killed, Knob,
+    Lowering, NotEnforceable, Progress, Quota, Setting, enforceable_on,
 };
 pub use controller::Controller;
 pub use device::device_name;
+pub use disk::{DiskError, disk_of};
 pub use file::{Scratch, kept_files};
+pub use gauge::{Gauges, MemoryEvents, Periods, Resource};
 pub use key::{CgroupKey, HierarchyId, Placement};
 pub use layout::{Degradation, Hierarchy, Layout, LayoutError, Mode};
 pub use place::Vanished;

@@ -39,6 +39,10 @@ impl Place {
         &self.path
     }
 
+    pub(super) fn is_unified(&self) -> bool {
+        self.hierarchy == HierarchyId::V2
+    }
+
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }

@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use super::failure::Failure;
 use super::output::Output;
 use crate::config;
+use crate::policy;
 
 /// Print a reference page as Markdown
 #[derive(Debug, Args)]
@@ -18,6 +19,8 @@ enum Page {
     Config,
     /// docs/metrics.md
     Metrics,
+    /// docs/policy-reference.md
+    Policy,
 }
 
 pub(super) fn run(
@@ -28,6 +31,7 @@ pub(super) fn run(
     let page = match args.page {
         Page::Config => config::reference_markdown(),
         Page::Metrics => metrics_reference(),
+        Page::Policy => policy::policy_reference_markdown(),
     };
     out.text(&page)?;
     Ok(out.flush()?)

@@ -52,6 +52,8 @@ fn style(kind: &EventKind) -> Style {
     match kind {
         EventKind::OomKill { .. } | EventKind::Lost { .. } => Style::Bad,
         EventKind::NamespaceForeignEnter { .. }
+        | EventKind::Drift { .. }
+        | EventKind::Action { .. }
         | EventKind::Exit {
             signal: Some(_), ..
         } => Style::Warning,
@@ -116,6 +118,13 @@ fn evidence(kind: &EventKind) -> String {
             signal,
         } => format!("{comm}[{tgid}] {}", ending(*code, *signal)),
         EventKind::OomKill { tgid, comm } => format!("{comm}[{tgid}] killed: out of memory"),
+        EventKind::Decision { deed } | EventKind::Action { deed } => deed.summary.clone(),
+        EventKind::Drift {
+            what,
+            ours,
+            theirs,
+            answer,
+        } => format!("{what}: {ours} was overwritten with {theirs}: {answer}"),
         EventKind::Lost { ring, count } => format!("{count} events lost ({ring})"),
     }
 }

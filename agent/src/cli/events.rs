@@ -30,7 +30,7 @@ pub(super) struct EventsArgs {
 
 const FILTERS: &str = "\
 Filters:
-  class=cgroup|namespace|process|oom|lost
+  class=cgroup|namespace|process|oom|policy|lost
   event=NAME       such as cgroup_mkdir, exec, exit, oom_kill, namespace_foreign_enter
   workload=NAME    or cgroup path, or 12 and more digits of a container id
 The same key several times: any of them. Different keys: all of them.";

@@ -12,10 +12,11 @@ mod reload;
 mod schema;
 
 pub use error::{ConfigErrors, Problem};
+pub(crate) use load::did_you_mean;
 pub use load::{DEFAULT_PATH, Source, load, parse};
 pub use reference::reference_markdown;
 pub use reload::changes_needing_restart;
 pub use schema::{
-    AgentConfig, AttributionConfig, AuditConfig, Config, ContainersConfig, LogConfig, LogFormat,
-    LogLevel, MetricsConfig, ProbesConfig,
+    AgentConfig, AttributionConfig, AuditConfig, Config, ContainersConfig, EnforceConfig,
+    EnforceMode, LogConfig, LogFormat, LogLevel, MetricsConfig, PolicyConfig, ProbesConfig,
 };

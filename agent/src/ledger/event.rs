@@ -98,6 +98,25 @@ pub enum EventKind {
         tgid: u32,
         comm: String,
     },
+    /// Something was decided and not done: it is only said (monitor mode), or must not be done.
+    Decision {
+        #[serde(flatten)]
+        deed: Deed,
+    },
+    /// Something was done to a workload, tried, or given back.
+    Action {
+        #[serde(flatten)]
+        deed: Deed,
+    },
+    /// Somebody else wrote a file that a limit is held with.
+    Drift {
+        /// The kernel's name: `memory.max`.
+        what: String,
+        ours: String,
+        theirs: String,
+        /// `yielded`, `reasserted` or `alerted`.
+        answer: String,
+    },
     /// Records that were lost before this event, by ring.
     Lost {
         ring: String,
@@ -107,10 +126,10 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every class, in the order people read them.
-    pub const CLASSES: [&str; 5] = ["cgroup", "namespace", "process", "oom", "lost"];
+    pub const CLASSES: [&str; 6] = ["cgroup", "namespace", "process", "oom", "policy", "lost"];
 
     /// Every name, as in JSON's `event` and in filters.
-    pub const NAMES: [&str; 15] = [
+    pub const NAMES: [&str; 18] = [
         "cgroup_mkdir",
         "cgroup_rmdir",
         "cgroup_release",
@@ -125,6 +144,9 @@ impl EventKind {
         "exec",
         "exit",
         "oom_kill",
+        "decision",
+        "action",
+        "drift",
         "lost",
     ];
 
@@ -146,11 +168,14 @@ impl EventKind {
             Self::Exec { .. } => "exec",
             Self::Exit { .. } => "exit",
             Self::OomKill { .. } => "oom_kill",
+            Self::Decision { .. } => "decision",
+            Self::Action { .. } => "action",
+            Self::Drift { .. } => "drift",
             Self::Lost { .. } => "lost",
         }
     }
 
-    /// Group for filters: `cgroup`, `namespace`, `process`, `oom`, `lost`.
+    /// Group for filters: `cgroup`, `namespace`, `process`, `oom`, `policy`, `lost`.
     #[must_use]
     pub fn class(&self) -> &'static str {
         match self {
@@ -166,9 +191,26 @@ impl EventKind {
             Self::Namespace { .. } | Self::NamespaceForeignEnter { .. } => "namespace",
             Self::Exec { .. } | Self::Exit { .. } => "process",
             Self::OomKill { .. } => "oom",
+            Self::Decision { .. } | Self::Action { .. } | Self::Drift { .. } => "policy",
             Self::Lost { .. } => "lost",
         }
     }
+}
+
+/// What was decided or done, in words; the audit has it in full under its number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deed {
+    /// Number of the action.
+    pub action: u64,
+    /// On whose behalf: `operator`, a policy, or `policy/rule`.
+    pub by: String,
+    /// One line: when, who, what, why, and what became of it.
+    pub summary: String,
+    /// `done`, `dry_run`, `refused`, …
+    pub outcome: String,
+    pub reason: Option<String>,
+    pub condition: String,
+    pub observed: String,
 }
 
 /// One namespace that changed for the task.
@@ -262,6 +304,18 @@ mod tests {
                 signal: None,
             },
             EventKind::OomKill { tgid: 1, comm },
+            EventKind::Decision {
+                deed: Deed::default(),
+            },
+            EventKind::Action {
+                deed: Deed::default(),
+            },
+            EventKind::Drift {
+                what: "memory.max".into(),
+                ours: "1".into(),
+                theirs: "2".into(),
+                answer: "yielded".into(),
+            },
             EventKind::Lost {
                 ring: "lifecycle".into(),
                 count: 1,

@@ -20,7 +20,7 @@ mod snapshot;
 mod tick;
 mod tree;
 
-pub use event::{Event, EventKind, NamespaceChange};
+pub use event::{Deed, Event, EventKind, NamespaceChange};
 pub use event_log::EventLog;
 pub use keeper::{Keeper, Parts, Settings};
 pub use snapshot::{

@@ -18,7 +18,7 @@ pub(super) fn histogram() -> Histogram {
 
 impl Histogram {
     /// Counts one duration, in its own slot and all above: the counts are cumulative.
-    pub(super) fn observe(&mut self, took: Duration) {
+    pub fn observe(&mut self, took: Duration) {
         let seconds = took.as_secs_f64();
         let slot = self
             .bounds_seconds

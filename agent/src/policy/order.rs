@@ -54,6 +54,8 @@ pub enum Step {
 pub enum Scope {
     All,
     Knob(Knob),
+    /// Caps that were claimed by path, whatever disks they came to.
+    Io,
     Traffic,
     Devices,
 }

@@ -10,9 +10,7 @@ use super::{Control, ControlError, Knob, Quota, Setting, cpu, processes};
 use crate::cgroup::Controller;
 use crate::cgroup::parse;
 
-/// Half a millisecond is usual; a CPU-throttled cgroup waits for its next period.
-const USUAL: Duration = Duration::from_millis(3);
-/// A process that waits for a device cannot be frozen before it is done.
+/// Half a millisecond is usual. A process that waits for a device cannot be frozen before it is done.
 const AT_MOST: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_micros(200);
 /// v1 tries only once by itself (kernel/cgroup/legacy_freezer.c freezer_change_state(), v6.12).
@@ -40,18 +38,14 @@ impl Control {
         }
         processes::refuse_own(site)?;
         let start = Instant::now();
-        ask(site, true)?;
-        if wait(site, start, USUAL)? {
-            return Ok(());
+        // A throttled process freezes only when it runs again, in its next period; and before 6.18
+        // it may be throttled while it holds a lock that freezing needs.
+        let lifted = self.lifted_quota()?;
+        let frozen = ask(site, true).and_then(|()| wait(site, start, AT_MOST));
+        if let Some((cpu_site, quota)) = lifted {
+            cpu::write_max(cpu_site, quota)?;
         }
-        let frozen = match self.lifted_quota()? {
-            Some((cpu_site, quota)) => {
-                let frozen = wait(site, start, AT_MOST);
-                cpu::write_max(cpu_site, quota)?;
-                frozen?
-            }
-            None => wait(site, start, AT_MOST)?,
-        };
+        let frozen = frozen?;
         if frozen {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::site::{Site, explain};
 use super::{ControlError, IoCaps, Knob, NotEnforceable, Setting, weight};
-use crate::cgroup::DeviceNumber;
+use crate::cgroup::{DeviceNumber, parse};
 
 /// block/blk-throttle.c throtl_legacy_files[], v6.12.
 pub(super) const V1_MAX: [&str; 4] = [
@@ -90,6 +90,13 @@ pub(super) fn read_max(site: &Site, device: DeviceNumber) -> Result<IoCaps, Cont
         }
     }
     Ok(caps)
+}
+
+/// Bytes a second and device of one line of `io.max`; `None` without such a cap.
+pub(super) fn write_cap(line: &str) -> Option<(u64, DeviceNumber)> {
+    let (device, caps) = line.split_once(' ')?;
+    let rate = caps.split(' ').find_map(|cap| cap.strip_prefix("wbps="))?;
+    Some((rate.parse().ok()?, parse::device(device.as_bytes())?))
 }
 
 pub(super) fn write_max(

@@ -49,13 +49,7 @@ impl Control {
             self.let_die(site)?;
         }
         let mut helped = false;
-        loop {
-            if empty(site)? {
-                return Ok(Killed {
-                    processes: there.len(),
-                    took: start.elapsed(),
-                });
-            }
+        while !self.round(site, at_once)? {
             if start.elapsed() > AT_MOST {
                 return Err(ControlError::StillAlive {
                     path: site.directory().to_owned(),
@@ -63,15 +57,16 @@ impl Control {
                     waited: start.elapsed(),
                 });
             }
-            if !at_once {
-                self.kill_each(site)?;
-            }
             if !helped && start.elapsed() > SLOW {
                 handles.iter().for_each(release_memory);
                 helped = true;
             }
             thread::sleep(LOOK);
         }
+        Ok(Killed {
+            processes: there.len(),
+            took: start.elapsed(),
+        })
     }
 
     /// Sends a signal to all processes, those of cgroups below too; how many got it.
@@ -97,7 +92,23 @@ impl Control {
                 path: site.directory().to_owned(),
             });
         }
-        Ok(send_each(site, &[process], signal)? == 1)
+        // Dead and not yet waited for, it still has its number, and its cgroup on v2.
+        let alive = processes::listed(site, true)?.contains(&process);
+        Ok(alive && send_each(site, &[process], signal)? == 1)
+    }
+
+    /// `true`: all are gone. Whoever made the cgroup may remove it as soon as it is empty.
+    fn round(&self, site: &Site, at_once: bool) -> Result<bool, ControlError> {
+        let gone = empty(site).and_then(|empty| {
+            if !empty && !at_once {
+                self.kill_each(site)?;
+            }
+            Ok(empty)
+        });
+        match gone {
+            Err(ControlError::Vanished(_)) => Ok(true),
+            other => other,
+        }
     }
 
     /// One round of freezing, killing one by one and letting them die.

@@ -1,7 +1,7 @@
 //! Memory limits.
 
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cgroups_rs::fs::memory::MemController;
 use nix::errno::Errno;
@@ -17,9 +17,11 @@ pub(super) const V1_COUNTS_SWAP_WITH_MEMORY: &str = "cgroup v1 limits memory and
 const V1_LIMIT: &str = "memory.limit_in_bytes";
 const V1_BOTH: &str = "memory.memsw.limit_in_bytes";
 
-/// How long a caller waits for a write that reclaims. The value is in force before the kernel
-/// begins to reclaim (mm/memcontrol.c memory_high_write(), memory_max_write(), v6.12).
-const PATIENCE: Duration = Duration::from_millis(5);
+/// Between looks whether a write that reclaims has done the first half: the value is in force before
+/// the kernel begins to reclaim (mm/memcontrol.c memory_high_write(), memory_max_write(), v6.12).
+const LOOK: Duration = Duration::from_millis(1);
+/// A thread that does not even get to run.
+const AT_MOST: Duration = Duration::from_secs(1);
 
 /// The kernel counts whole pages and drops the rest (mm/page_counter.c page_counter_memparse(), v6.12).
 pub(super) fn whole_pages(bytes: u64) -> u64 {
@@ -119,9 +121,18 @@ fn reclaiming_write(site: &Site, name: &str, bytes: Option<u64>) -> Result<(), C
         .map_err(|source| site.unwritten(name, &value, source))?;
     let text = value.clone();
     let write = Slow::start(move || file.write_all(text.as_bytes()))?;
-    match write.wait(PATIENCE) {
-        Some(Err(source)) => Err(site.unwritten(name, &value, source)),
-        Some(Ok(())) | None => Ok(()),
+    let start = Instant::now();
+    loop {
+        match write.wait(LOOK) {
+            Some(Err(source)) => return Err(site.unwritten(name, &value, source)),
+            Some(Ok(())) => return Ok(()),
+            None if site.read(name).is_ok_and(|text| text == value) => return Ok(()),
+            None if start.elapsed() > AT_MOST => {
+                let late = std::io::ErrorKind::TimedOut.into();
+                return Err(site.unwritten(name, &value, late));
+            }
+            None => {}
+        }
     }
 }
 

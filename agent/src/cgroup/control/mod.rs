@@ -7,8 +7,10 @@
 
 mod cpu;
 mod cpuset;
+mod devices;
 mod error;
 mod freeze;
+mod hazard;
 mod io;
 mod kill;
 mod knob;
@@ -24,10 +26,15 @@ mod site;
 mod slow;
 mod weight;
 
+pub use devices::{DeviceChange, DeviceEntry, DeviceList, DeviceType};
 pub use error::{ControlError, NotEnforceable};
+pub use hazard::memory_for_writes;
 pub use kill::Killed;
 pub use knob::Knob;
 pub use lowering::{Lowering, Progress};
 pub use own::Control;
 pub use route::enforceable_on;
 pub use setting::{IoCaps, Quota, Setting};
+
+#[cfg(test)]
+mod tests;

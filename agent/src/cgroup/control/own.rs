@@ -33,6 +33,18 @@ impl Control {
         &self.keys
     }
 
+    /// The cgroup, of all those it was opened on, that carries the knob.
+    ///
+    /// # Errors
+    /// None does; why not.
+    pub fn key(&self, knob: Knob) -> Result<CgroupKey, NotEnforceable> {
+        let gone = || NotEnforceable {
+            what: knob.name(),
+            reason: "the cgroup is gone".to_owned(),
+        };
+        self.site(knob)?.key().ok_or_else(gone)
+    }
+
     /// Can it be set here? Looks for the file, and writes nothing.
     ///
     /// # Errors

@@ -175,8 +175,7 @@ impl Site {
         write: impl FnOnce(PathBuf) -> Result<T, cgroups_rs::fs::error::Error>,
     ) -> Result<T, ControlError> {
         let directory = self.enter()?;
-        let path = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
-        write(path).map_err(|error| self.unwritten(name, value, cause(&error)))
+        write(path_of(&directory)).map_err(|error| self.unwritten(name, value, cause(&error)))
     }
 
     pub(super) fn open_file(&self, name: &str, flags: OFlag) -> io::Result<File> {
@@ -234,8 +233,13 @@ impl Site {
     }
 }
 
+/// A path of an open directory, whatever its own is now.
+pub(super) fn path_of(directory: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()))
+}
+
 /// What the system said, from under the crate's own words.
-fn cause(error: &cgroups_rs::fs::error::Error) -> io::Error {
+pub(super) fn cause(error: &cgroups_rs::fs::error::Error) -> io::Error {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
     match source.and_then(io::Error::raw_os_error) {
         Some(errno) => io::Error::from_raw_os_error(errno),

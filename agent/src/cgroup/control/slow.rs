@@ -1,6 +1,6 @@
 //! Writes that the kernel may hold up while it reclaims memory, on a thread of their own.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -27,17 +27,11 @@ impl<T: Send + 'static> Slow<T> {
 
     /// `None`: still going on.
     pub(super) fn wait(&self, at_most: Duration) -> Option<T> {
-        match self.0.recv_timeout(at_most) {
-            Ok(result) => Some(result),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.0.recv_timeout(at_most).ok()
     }
 
     /// `None`: still going on, or asked before.
     pub(super) fn look(&self) -> Option<T> {
-        match self.0.try_recv() {
-            Ok(result) => Some(result),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.0.try_recv().ok()
     }
 }

@@ -46,10 +46,10 @@ impl LimitFiles {
             limits.cpu_shares = read(place, "cpu.shares")?;
         }
         if let Some(place) = &self.memory {
-            limits.memory_max_bytes = read(place, "memory.limit_in_bytes")?.and_then(limit);
+            limits.memory_max_bytes = read(place, "memory.limit_in_bytes")?.and_then(reachable);
             limits.memory_reservation_bytes =
-                read(place, "memory.soft_limit_in_bytes")?.and_then(limit);
-            let both = read(place, "memory.memsw.limit_in_bytes")?.and_then(limit);
+                read(place, "memory.soft_limit_in_bytes")?.and_then(reachable);
+            let both = read(place, "memory.memsw.limit_in_bytes")?.and_then(reachable);
             limits.swap_max_bytes =
                 both.map(|both| both.saturating_sub(limits.memory_max_bytes.unwrap_or(both)));
         }
@@ -61,6 +61,6 @@ impl LimitFiles {
 }
 
 /// A value that can be reached.
-pub(super) fn limit(value: u64) -> Option<u64> {
+pub(in crate::cgroup) fn reachable(value: u64) -> Option<u64> {
     (value <= UNLIMITED).then_some(value)
 }

@@ -7,7 +7,7 @@ use crate::cgroup::parse;
 use crate::cgroup::place::{Place, Vanished};
 use crate::cgroup::reading::MemoryReading;
 
-use super::limits::limit;
+use super::limits::reachable;
 
 #[derive(Debug)]
 pub(super) struct Memory {
@@ -96,7 +96,7 @@ fn from_stat(text: &[u8]) -> (MemoryReading, bool) {
     let mut limited = false;
     for (key, value) in parse::fields(text) {
         match key {
-            b"hierarchical_memory_limit" => limited = limit(value).is_some(),
+            b"hierarchical_memory_limit" => limited = reachable(value).is_some(),
             b"total_rss" => memory.rss_bytes = value,
             b"total_cache" => memory.cache_bytes = value,
             b"total_mapped_file" => memory.mapped_file_bytes = value,

@@ -19,6 +19,8 @@ use cpu::{Cpu, Cpuacct};
 use limits::LimitFiles;
 use memory::Memory;
 
+pub(super) use limits::reachable;
+
 #[cfg(test)]
 pub(super) use blkio::counts as parse_blkio;
 

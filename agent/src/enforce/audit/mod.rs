@@ -22,8 +22,8 @@ mod writer;
 pub use explanation::{Explanation, Held};
 pub use log::{Audit, Status};
 pub use query::{Answer, Query};
-pub(super) use summary::because;
 pub use summary::summary;
+pub(super) use summary::{because, by, told};
 
 #[cfg(test)]
 mod tests;

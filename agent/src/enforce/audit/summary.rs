@@ -15,8 +15,13 @@ use crate::policy::{
 /// `2026-11-21T12:04:11Z batch-pressure/thrash froze web (memory.full above 20%: 34%, for 3s) → done in 3ms`
 #[must_use]
 pub fn summary(record: &Record) -> String {
+    let time = format_rfc3339_seconds(record.time);
+    format!("{time} {}", told(record))
+}
+
+/// A [`summary`] without the time.
+pub(in crate::enforce) fn told(record: &Record) -> String {
     let Record {
-        time,
         claimant,
         name,
         step,
@@ -26,8 +31,7 @@ pub fn summary(record: &Record) -> String {
         ..
     } = record;
     let mut line = format!(
-        "{} {} {} ({}) → ",
-        format_rfc3339_seconds(*time),
+        "{} {} ({}) → ",
         by(claimant),
         deed(step, record).said(outcome, name),
         because(evidence)
@@ -55,7 +59,7 @@ fn plain(text: &str) -> String {
 }
 
 /// `batch-pressure/thrash`, `batch-pressure` for the limits of a policy, `operator`.
-pub(super) fn by(claimant: &Claimant) -> String {
+pub(in crate::enforce) fn by(claimant: &Claimant) -> String {
     match claimant {
         Claimant::Operator => "operator".to_owned(),
         Claimant::Policy {
@@ -158,6 +162,7 @@ fn deed(step: &Step, record: &Record) -> Deed {
                 Scope::All => " all that it held on".to_owned(),
                 Scope::Knob(Knob::Freeze) => return Deed::new("thaw", "thawed", ""),
                 Scope::Knob(knob) => format!(" {knob} of"),
+                Scope::Io => " the I/O of".to_owned(),
                 Scope::Traffic => " the network of".to_owned(),
                 Scope::Devices => " the devices of".to_owned(),
             };

@@ -1,0 +1,163 @@
+//! The kernel itself.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::walk::{Freezing, Lowered};
+use super::{From, HandError, Hands, Progress};
+use crate::cgroup::{Control, ControlError, HierarchyId, Layout, Placement, Setting};
+use crate::enforce::claims::{Owner, Slot, Thing, Value};
+
+/// How long memory may take to get out of the way of a lower limit.
+const LOWERING: Duration = Duration::from_secs(30);
+
+/// Cgroup files and BPF rules of this host.
+pub(crate) struct Kernel {
+    layout: Arc<Layout>,
+}
+
+impl Kernel {
+    pub(crate) fn new(layout: Arc<Layout>) -> Self {
+        Self { layout }
+    }
+
+    /// The workload's control files, if they are still those of the cgroups it was pinned to.
+    pub(crate) fn control(&self, owner: &Owner) -> Control {
+        Control::open(&self.layout, &owner.placement)
+    }
+
+    /// The control files of the cgroup that carries this, if it is still the one that was pinned.
+    fn pinned(&self, owner: &Owner, setting: Thing) -> Result<Control, HandError> {
+        let control = self.control(owner);
+        let key = match setting {
+            Thing::Knob(knob) => control.key(knob).ok(),
+            Thing::Traffic | Thing::Devices => control.keys().get(&HierarchyId::V2).copied(),
+        };
+        match key {
+            Some(key) if owner.keys.get(&key.hierarchy) == Some(&key) => Ok(control),
+            Some(_) => Err(HandError::Gone),
+            None if control.keys().is_empty() => Err(HandError::Gone),
+            // It was there when it was pinned: a hierarchy in which it has no cgroup any more.
+            None => Err(HandError::Gone),
+        }
+    }
+}
+
+impl Hands for Kernel {
+    fn owner(&mut self, id: &Arc<str>, name: &Arc<str>, placement: &Placement) -> Owner {
+        let control = Control::open(&self.layout, placement);
+        Owner {
+            id: Arc::clone(id),
+            name: Arc::clone(name),
+            placement: placement.clone(),
+            keys: control.keys().clone(),
+        }
+    }
+
+    fn slot(&mut self, owner: &Owner, thing: Thing) -> Result<Slot, HandError> {
+        let control = self.control(owner);
+        let cgroup = match thing {
+            Thing::Knob(knob) => control
+                .enforceable(knob)
+                .and_then(|()| control.key(knob))
+                .map_err(|refused| HandError::NotEnforceable(refused.to_string()))?,
+            Thing::Traffic | Thing::Devices => {
+                let key = control.keys().get(&HierarchyId::V2).copied();
+                key.ok_or_else(|| {
+                    let reason = "the workload has no cgroup of its own in cgroup2";
+                    HandError::NotEnforceable(format!("{thing} is not enforceable: {reason}"))
+                })?
+            }
+        };
+        if owner.keys.get(&cgroup.hierarchy) != Some(&cgroup) {
+            return Err(HandError::Gone);
+        }
+        Ok(Slot { cgroup, thing })
+    }
+
+    fn read(&mut self, owner: &Owner, thing: Thing) -> Result<Value, HandError> {
+        let control = self.pinned(owner, thing)?;
+        match thing {
+            Thing::Knob(knob) => Ok(Value::Setting(control.read(knob)?)),
+            Thing::Traffic => Ok(Value::Traffic(Default::default())),
+            Thing::Devices => Ok(Value::Devices(Vec::new())),
+        }
+    }
+
+    fn asides(&mut self, owner: &Owner, value: &Value) -> Result<Vec<Value>, HandError> {
+        let Value::Setting(setting) = value else {
+            return Ok(Vec::new());
+        };
+        let control = self.pinned(owner, value.thing())?;
+        let before = control.before(setting)?.into_iter();
+        let others = before.filter(|one| one.knob() != setting.knob());
+        Ok(others.map(Value::Setting).collect())
+    }
+
+    fn write(
+        &mut self,
+        owner: &Owner,
+        value: &Value,
+        _from: From<'_>,
+    ) -> Result<Progress, HandError> {
+        let control = self.pinned(owner, value.thing())?;
+        match value {
+            Value::Setting(Setting::Freeze(true)) => Freezing::start(control),
+            Value::Setting(setting) => match control.write(setting) {
+                Ok(after) => Ok(Progress::Done(Value::Setting(after))),
+                Err(ControlError::BelowUsage { usage, wanted }) => {
+                    let lowering = control.lower_memory_max(wanted, LOWERING)?;
+                    Lowered::start(lowering, usage, wanted)
+                }
+                Err(ControlError::NotTaken { knob, .. }) => {
+                    let found = control.read(knob)?;
+                    Err(HandError::Foreign(Value::Setting(found)))
+                }
+                Err(error) => Err(error.into()),
+            },
+            Value::Traffic(_) | Value::Devices(_) | Value::DeviceLists(_) => {
+                Err(HandError::NotEnforceable("no rules".into()))
+            }
+        }
+    }
+
+    fn files(&mut self, owner: &Owner, thing: Thing) -> Vec<PathBuf> {
+        match thing {
+            Thing::Knob(knob) => self.control(owner).files(knob),
+            Thing::Traffic | Thing::Devices => Vec::new(),
+        }
+    }
+}
+
+impl std::convert::From<ControlError> for HandError {
+    fn from(error: ControlError) -> Self {
+        match &error {
+            ControlError::Vanished(_) => Self::Gone,
+            ControlError::NotEnforceable(refused) => Self::NotEnforceable(refused.to_string()),
+            ControlError::Invalid { .. }
+            | ControlError::NoSignal { .. }
+            | ControlError::BelowUsage { .. }
+            | ControlError::Own { .. } => Self::Refused(error.to_string()),
+            ControlError::Read { .. }
+            | ControlError::Odd { .. }
+            | ControlError::Write { .. }
+            | ControlError::NotTaken { .. }
+            | ControlError::NotFrozen { .. }
+            | ControlError::StillAlive { .. }
+            | ControlError::Thread(_) => Self::Failed(in_one_line(&error)),
+        }
+    }
+}
+
+/// With its causes.
+pub(crate) fn in_one_line(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

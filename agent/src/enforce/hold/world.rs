@@ -1,0 +1,260 @@
+//! A kernel for tests: it rounds, refuses, takes along, needs time, and loses power.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::cgroup::{CgroupKey, HierarchyId, Knob, Placement, Quota, Setting};
+use crate::enforce::claims::{Owner, Slot, Thing, Value};
+use crate::enforce::hands::{From, HandError, Hands, Progress, Walk};
+
+/// What unwinds out of a write when the power goes.
+pub(crate) struct Killed;
+
+#[derive(Default)]
+struct Kernel {
+    values: BTreeMap<(u64, Thing), Value>,
+    gone: BTreeSet<u64>,
+    /// The kernel says no to these.
+    refused: Vec<Value>,
+    /// Writes of these take so many looks.
+    slow: BTreeMap<Thing, u32>,
+    /// Writes left until the power goes: before the write if even, after it if odd.
+    fuel: Option<u32>,
+    writes: u64,
+}
+
+/// Shared by all that outlives a process.
+#[derive(Clone, Default)]
+pub(crate) struct World(Arc<Mutex<Kernel>>);
+
+impl World {
+    fn lock(&self) -> MutexGuard<'_, Kernel> {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Makes a cgroup with defaults; its placement.
+    pub(crate) fn cgroup(&self, id: u64) -> Placement {
+        for value in defaults() {
+            self.lock().values.insert((id, value.thing()), value);
+        }
+        Placement {
+            paths: [(HierarchyId::V2, format!("/{id}"))].into(),
+        }
+    }
+
+    pub(crate) fn values(&self) -> BTreeMap<(u64, Thing), Value> {
+        self.lock().values.clone()
+    }
+
+    pub(crate) fn value(&self, id: u64, knob: Knob) -> Value {
+        self.lock().values[&(id, Thing::Knob(knob))].clone()
+    }
+
+    /// As somebody else would.
+    pub(crate) fn set(&self, id: u64, setting: Setting) {
+        let value = Value::Setting(setting);
+        self.lock().values.insert((id, value.thing()), value);
+    }
+
+    pub(crate) fn remove(&self, id: u64) {
+        self.lock().gone.insert(id);
+    }
+
+    pub(crate) fn refuse(&self, setting: Option<Setting>) {
+        self.lock().refused = setting.into_iter().map(Value::Setting).collect();
+    }
+
+    pub(crate) fn slow(&self, knob: Knob, looks: u32) {
+        self.lock().slow.insert(Thing::Knob(knob), looks);
+    }
+
+    pub(crate) fn fuel(&self, writes: Option<u32>) {
+        self.lock().fuel = writes;
+    }
+
+    pub(crate) fn writes(&self) -> u64 {
+        self.lock().writes
+    }
+}
+
+fn defaults() -> Vec<Value> {
+    let settings = [
+        Setting::CpuMax(Quota {
+            quota_us: None,
+            period_us: 100_000,
+        }),
+        Setting::CpuMaxBurst(0),
+        Setting::MemoryMax(None),
+        Setting::PidsMax(None),
+        Setting::Freeze(false),
+    ];
+    settings.into_iter().map(Value::Setting).collect()
+}
+
+fn id_of(owner: &Owner) -> u64 {
+    owner.keys[&HierarchyId::V2].id
+}
+
+fn rounded(value: &Value) -> Value {
+    match value {
+        Value::Setting(Setting::MemoryMax(Some(bytes))) => {
+            Value::Setting(Setting::MemoryMax(Some(bytes - bytes % 4_096)))
+        }
+        other => other.clone(),
+    }
+}
+
+impl Kernel {
+    fn check(&self, id: u64) -> Result<(), HandError> {
+        if self.gone.contains(&id) || !self.values.keys().any(|(of, _)| *of == id) {
+            return Err(HandError::Gone);
+        }
+        Ok(())
+    }
+
+    fn burst(&self, id: u64) -> u64 {
+        match self.values[&(id, Thing::Knob(Knob::CpuMaxBurst))] {
+            Value::Setting(Setting::CpuMaxBurst(burst)) => burst,
+            _ => unreachable!(),
+        }
+    }
+
+    fn put(&mut self, id: u64, value: &Value) -> Result<Value, HandError> {
+        self.check(id)?;
+        let quota = Thing::Knob(Knob::CpuMax);
+        match (value, &self.values[&(id, quota)]) {
+            (
+                Value::Setting(Setting::CpuMaxBurst(burst)),
+                Value::Setting(Setting::CpuMax(Quota {
+                    quota_us: Some(quota),
+                    ..
+                })),
+            ) if burst > quota => return Err(HandError::Failed("EINVAL".into())),
+            _ => {}
+        }
+        if self.refused.contains(value) {
+            return Err(HandError::Failed("EBUSY".into()));
+        }
+        if let Value::Setting(Setting::CpuMax(Quota {
+            quota_us: Some(quota),
+            ..
+        })) = value
+            && self.burst(id) > *quota
+        {
+            let burst = Value::Setting(Setting::CpuMaxBurst(*quota));
+            self.values.insert((id, burst.thing()), burst);
+        }
+        let value = rounded(value);
+        self.values.insert((id, value.thing()), value.clone());
+        self.writes += 1;
+        Ok(value)
+    }
+}
+
+impl Hands for World {
+    fn owner(&mut self, id: &Arc<str>, name: &Arc<str>, placement: &Placement) -> Owner {
+        let number = placement.paths[&HierarchyId::V2][1..].parse().unwrap();
+        let key = CgroupKey {
+            hierarchy: HierarchyId::V2,
+            id: number,
+        };
+        Owner {
+            id: Arc::clone(id),
+            name: Arc::clone(name),
+            placement: placement.clone(),
+            keys: [(HierarchyId::V2, key)].into(),
+        }
+    }
+
+    fn slot(&mut self, owner: &Owner, thing: Thing) -> Result<Slot, HandError> {
+        let cgroup = owner.keys[&HierarchyId::V2];
+        self.lock().check(cgroup.id)?;
+        Ok(Slot { cgroup, thing })
+    }
+
+    fn read(&mut self, owner: &Owner, thing: Thing) -> Result<Value, HandError> {
+        let kernel = self.lock();
+        kernel.check(id_of(owner))?;
+        let value = kernel.values.get(&(id_of(owner), thing));
+        value
+            .cloned()
+            .ok_or_else(|| HandError::NotEnforceable("no such file".into()))
+    }
+
+    fn asides(&mut self, owner: &Owner, value: &Value) -> Result<Vec<Value>, HandError> {
+        let kernel = self.lock();
+        kernel.check(id_of(owner))?;
+        Ok(match value {
+            Value::Setting(Setting::CpuMax(Quota {
+                quota_us: Some(quota),
+                ..
+            })) if kernel.burst(id_of(owner)) > *quota => {
+                vec![Value::Setting(Setting::CpuMaxBurst(
+                    kernel.burst(id_of(owner)),
+                ))]
+            }
+            _ => Vec::new(),
+        })
+    }
+
+    fn write(&mut self, owner: &Owner, value: &Value, _: From<'_>) -> Result<Progress, HandError> {
+        let id = id_of(owner);
+        let mut kernel = self.lock();
+        let fuel = kernel.fuel;
+        if let Some(left) = fuel {
+            kernel.fuel = Some(left.saturating_sub(2));
+        }
+        if fuel == Some(0) {
+            std::panic::resume_unwind(Box::new(Killed));
+        }
+        kernel.check(id)?;
+        let looks = kernel.slow.get(&value.thing()).copied();
+        if let Some(looks) = looks.filter(|looks| *looks > 0) {
+            let walk = SlowWrite {
+                world: self.clone(),
+                id,
+                value: value.clone(),
+                looks,
+            };
+            return Ok(Progress::UnderWay {
+                walk: Box::new(walk),
+                reason: "reclaiming".into(),
+            });
+        }
+        let written = kernel.put(id, value);
+        if fuel == Some(1) {
+            std::panic::resume_unwind(Box::new(Killed));
+        }
+        written.map(Progress::Done)
+    }
+
+    fn files(&mut self, _: &Owner, _: Thing) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+struct SlowWrite {
+    world: World,
+    id: u64,
+    value: Value,
+    looks: u32,
+}
+
+impl Walk for SlowWrite {
+    fn step(&mut self) -> Result<Option<Value>, HandError> {
+        if self.looks > 0 {
+            self.looks -= 1;
+            return Ok(None);
+        }
+        self.world.lock().put(self.id, &self.value).map(Some)
+    }
+
+    fn can_be_dropped(&self) -> bool {
+        self.id % 2 == 0
+    }
+}
