@@ -11,11 +11,13 @@ use super::output::Output;
 use super::why;
 use crate::api::{Client, LimitRequest};
 use crate::cgroup::{IoCaps, Setting};
-use crate::kernel::{AddressRange, PortRange, TrafficRules};
 use crate::policy::units::{
     BitRate, ByteRate, ByteSize, CpuLimit, OperationRate, TimeSpan, UnitError,
 };
-use crate::policy::{Amount, Limit, TrafficError, Wanted, clashes, parse_addresses, parse_ports};
+use crate::policy::{
+    AddressRange, Amount, Limit, PortRange, TrafficError, TrafficRules, Wanted, clashes,
+    parse_addresses, parse_ports,
+};
 
 /// Limit what a workload may use, or show its limits
 ///

@@ -27,6 +27,8 @@ mod settle;
 mod traffic;
 pub mod units;
 
+/// What limits are made of.
+pub use crate::kernel::{AddressRange, PortRange, TrafficRules};
 pub use amount::{
     AmountError, KNOBS, can_change, knob_named, parse_amount, parse_change, parse_setting,
 };

@@ -100,7 +100,7 @@ pub(super) struct Run {
 impl Wire {
     /// `None`, and the test is skipped, where something is missing.
     pub(super) fn make(test: &str) -> Option<Self> {
-        Self::between(test, |sender| hold(sender))
+        Self::between(test, hold)
     }
 
     /// The same, with the sender's end in the namespace of this thread.
@@ -194,6 +194,7 @@ impl Wire {
     }
 
     /// Waits for the receiver's report; fails when the sender met an error.
+    #[allow(clippy::needless_pass_by_value)] // A run ends once.
     pub(super) fn finish(&mut self, run: Run) -> Report {
         let sent = self.sender.wait(run.sender);
         let received = self.receiver.wait(run.receiver);

@@ -181,7 +181,7 @@ fn cpu_is_capped_below_what_was_used() {
 }
 
 #[test]
-fn a_disk_is_capped_by_itself_and_traffic_keeps_the_policys_rules() {
+fn a_disk_is_capped_by_itself_and_traffic_keeps_the_rules_of_the_policy() {
     let disk = DeviceNumber { major: 8, minor: 0 };
     let (mut world, _) = World::new(vec![throttle(ThrottleTarget::Io, 1.0)]);
     let mut see = |at: f64, read: f64, mib: f64| {
