@@ -28,7 +28,10 @@ fn main() -> ExitCode {
 }
 
 fn start(config: Config, source: Source) -> Result<(), Failure> {
-    app::run(config, source).map_err(|error| Failure::new(exit_status(&error), error))
+    app::run(config, source).map_err(|error| match error {
+        app::Error::Policy(errors) => errors.into(),
+        error => Failure::new(exit_status(&error), error),
+    })
 }
 
 fn exit_status(error: &app::Error) -> Exit {
@@ -39,6 +42,7 @@ fn exit_status(error: &app::Error) -> Exit {
         | app::Error::Load(LoadError::Layout(LayoutError::NoBtf)) => Exit::Missing,
         app::Error::Socket(BindError::InUse { .. } | BindError::Starting { .. }) => Exit::InUse,
         app::Error::Listen { source, .. } if source.kind() == ErrorKind::AddrInUse => Exit::InUse,
+        app::Error::Policy(_) => Exit::Usage,
         app::Error::Socket(_)
         | app::Error::Listen { .. }
         | app::Error::Load(_)

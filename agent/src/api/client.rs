@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::{Request, Response, StatusCode, header};
+use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -39,8 +40,8 @@ pub enum ClientError {
     Connect { socket: PathBuf, source: io::Error },
     #[error("the agent broke off")]
     Broken(#[source] hyper::Error),
-    #[error("the agent does not answer within {} seconds", ANSWER.as_secs())]
-    Timeout,
+    #[error("the agent does not answer within {0} seconds")]
+    Timeout(u64),
     #[error("the agent's answer is not understood; is it of another version?")]
     NotUnderstood(#[source] serde_json::Error),
     /// The agent's own words.
@@ -72,8 +73,13 @@ impl Client {
     /// # Errors
     /// `Refused` with 404 when there is none, 409 when there are several.
     pub async fn workload(&self, selector: &str) -> Result<WorkloadDetail, ClientError> {
-        let selector = utf8_percent_encode(selector, NON_ALPHANUMERIC);
+        let selector = Self::segment(selector);
         self.get(&format!("/v1/workloads/{selector}")).await
+    }
+
+    /// A name as part of a path.
+    pub(super) fn segment(name: &str) -> PercentEncode<'_> {
+        utf8_percent_encode(name, NON_ALPHANUMERIC)
     }
 
     /// # Errors
@@ -100,34 +106,56 @@ impl Client {
         })
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        let body = self.ask(path).await?.into_body();
-        let body = body.collect().await.map_err(ClientError::Broken)?;
-        serde_json::from_reader(body.aggregate().reader()).map_err(ClientError::NotUnderstood)
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let answer = self.ask(path).await?;
+        read(answer).await
+    }
+
+    /// Asks for something to be done; waits as long as that may take.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        longest: Duration,
+    ) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(ClientError::NotUnderstood)?;
+        let answer = self
+            .answer(Method::POST, path, body.into(), ANSWER + longest)
+            .await?;
+        read(answer).await
+    }
+
+    async fn ask(&self, path: &str) -> Result<Response<Incoming>, ClientError> {
+        self.answer(Method::GET, path, Bytes::new(), ANSWER).await
     }
 
     /// The answer, if it is a success.
-    async fn ask(&self, path: &str) -> Result<Response<Incoming>, ClientError> {
-        let answer = timeout(ANSWER, self.send(path)).await;
-        let answer = answer.map_err(|_| ClientError::Timeout)??;
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        longest: Duration,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let answer = timeout(longest, self.send(method, path, body)).await;
+        let answer = answer.map_err(|_| ClientError::Timeout(longest.as_secs()))??;
         let status = answer.status();
         if status == StatusCode::OK {
             return Ok(answer);
         }
-        let body = answer
-            .into_body()
-            .collect()
-            .await
-            .map_err(ClientError::Broken)?;
-        let refusal: ErrorBody = serde_json::from_reader(body.aggregate().reader())
-            .map_err(ClientError::NotUnderstood)?;
+        let refusal: ErrorBody = read(answer).await?;
         Err(ClientError::Refused {
             status: status.as_u16(),
             message: refusal.error,
         })
     }
 
-    async fn send(&self, path: &str) -> Result<Response<Incoming>, ClientError> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, ClientError> {
         let stream = UnixStream::connect(&self.socket).await;
         let stream = TokioIo::new(stream.map_err(|error| self.not_connected(error))?);
         let (mut sender, connection) = http1::handshake(stream)
@@ -135,9 +163,12 @@ impl Client {
             .map_err(ClientError::Broken)?;
         // Its error comes out of the request or the body too.
         tokio::spawn(connection);
-        let request = Request::get(path)
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(header::HOST, "plimsoll")
-            .body(Empty::<Bytes>::new());
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body));
         // Cannot fail: everything variable in the paths is percent-encoded.
         let request = request.unwrap_or_default();
         sender
@@ -156,6 +187,12 @@ impl Client {
             _ => ClientError::Connect { socket, source },
         }
     }
+}
+
+async fn read<T: DeserializeOwned>(answer: Response<Incoming>) -> Result<T, ClientError> {
+    let body = answer.into_body().collect().await;
+    let body = body.map_err(ClientError::Broken)?;
+    serde_json::from_reader(body.aggregate().reader()).map_err(ClientError::NotUnderstood)
 }
 
 /// Events as they come.

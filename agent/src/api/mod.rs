@@ -1,12 +1,13 @@
 //! The unix socket: what the running agent answers, and the client that asks.
 //!
 //! In: the latest [`Snapshot`] and the [`EventLog`](crate::ledger::EventLog). Out: HTTP with JSON
-//! (`/v1/workloads`, `/v1/events`, `/v1/probes`, `/v1/version`). Changes nothing; who may ask is
-//! decided by the socket's mode. The command line uses the types and the client of this room only.
+//! (`/v1/workloads`, `/v1/events`, `/v1/probes`, `/v1/version`; to hold: `/v1/actions`, `/v1/policy`).
+//! Changes nothing itself: what is to be done is handed on. Who may ask is decided by the socket's mode. The command line uses the types and the client of this room only.
 
 mod client;
 mod event_stream;
 mod filter;
+mod hold;
 mod name;
 mod query;
 mod server;
@@ -15,6 +16,11 @@ mod types;
 
 pub use client::{Client, ClientError, EventReader};
 pub use filter::{Filter, Filterable, Term};
+pub use hold::{
+    ActionList, ActionQuery, Decision, DecisionList, Explained, Explanation, FreezeRequest, Held,
+    Hold, KillRequest, LimitRequest, ModeRequest, Outcome, PolicyExplanation, PolicyView, Record,
+    RecordList, ReloadError, ReplayRequest, RuleExplanation, State, policies_of, summary,
+};
 pub use name::{SelectorError, display_name, select, short_id};
 pub use query::{EventQuery, Since, WorkloadQuery};
 pub use server::{ApiState, serve};

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::event_stream::event_lines;
+use super::hold::{self, Hold};
 use super::name::{SelectorError, select};
 use super::query::{EventQuery, WorkloadQuery};
 use super::types::{ErrorBody, ProbeList, Snapshot, Version, WorkloadDetail, WorkloadList};
@@ -29,6 +30,8 @@ const LAST_ANSWERS: Duration = Duration::from_millis(500);
 pub struct ApiState {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     pub events: EventLog,
+    /// `None`: this agent only looks.
+    pub hold: Option<Hold>,
 }
 
 /// Answers until `stop`, and then not longer than answers under way need, half a second at most.
@@ -54,8 +57,8 @@ pub async fn serve(
 }
 
 #[derive(Clone)]
-struct Room {
-    api: ApiState,
+pub(super) struct Room {
+    pub(super) api: ApiState,
     stop: CancellationToken,
 }
 
@@ -66,6 +69,7 @@ fn router(api: ApiState, stop: CancellationToken) -> Router {
         .route("/v1/events", get(events))
         .route("/v1/probes", get(probes))
         .route("/v1/version", get(version))
+        .merge(hold::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(Room { api, stop })
@@ -141,7 +145,7 @@ async fn unknown_path(uri: Uri) -> Refusal {
 async fn method_not_allowed() -> Refusal {
     Refusal {
         status: StatusCode::METHOD_NOT_ALLOWED,
-        error: "only GET is answered".to_owned(),
+        error: "this path does not answer this method".to_owned(),
     }
 }
 
@@ -151,7 +155,7 @@ impl Room {
     }
 
     /// The latest with readings in it.
-    fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
+    pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
         let snapshot = self.latest();
         if snapshot.tick == 0 {
             return Err(Refusal {
@@ -165,13 +169,13 @@ impl Room {
 }
 
 /// Every answer that is not a success.
-struct Refusal {
-    status: StatusCode,
-    error: String,
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) error: String,
 }
 
 impl Refusal {
-    fn bad_request(error: String) -> Self {
+    pub(super) fn bad_request(error: String) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
             error,

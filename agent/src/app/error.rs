@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use crate::api::BindError;
 use crate::cgroup::LayoutError;
 use crate::kernel::LoadError;
+use crate::policy::PolicyErrors;
 
 /// A reason to end.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,8 @@ pub enum Error {
     },
     #[error("cannot load the probes")]
     Load(#[source] LoadError),
+    #[error(transparent)]
+    Policy(PolicyErrors),
     #[error("cannot set up the agent")]
     Runtime(#[source] io::Error),
     #[error("the {0} ended by itself")]

@@ -1,6 +1,7 @@
 //! The agent's life: check, bind, load, serve, reload, stop. The wiring names every part.
 
 mod error;
+mod hold;
 mod logging;
 mod preflight;
 mod reload;
@@ -24,8 +25,9 @@ use crate::kernel::{Health, Kernel, LoadOptions};
 use crate::ledger::{EventLog, Keeper, Parts, Snapshot};
 use crate::metrics;
 
-/// Longest the agent takes to end what is under way when it is told to stop.
-const LAST_WORK: Duration = Duration::from_millis(800);
+/// Longest the agent takes to end what is under way, and to give back what it held, when it is told
+/// to stop.
+const LAST_WORK: Duration = Duration::from_millis(1_500);
 
 /// Runs the agent until SIGTERM or SIGINT. `source` is read again on SIGHUP.
 ///
@@ -75,7 +77,7 @@ async fn serve(config: Config, source: Source) -> Result<(), Error> {
     let (keeper_gone, mut keeper_ended) = mpsc::channel::<()>(1);
     let parts = Parts {
         kernel,
-        layout,
+        layout: layout.clone(),
         log: log.clone(),
         attribution,
         updates,
@@ -92,12 +94,14 @@ async fn serve(config: Config, source: Source) -> Result<(), Error> {
         }
     });
     let keeper = keeper.map_err(Error::Runtime)?;
+    let (hold, holding) = hold::start(&config, layout, latest.clone(), log.clone())?;
 
     let mut api = tokio::spawn(api::serve(
         socket,
         ApiState {
             snapshots: latest.clone(),
             events: log,
+            hold: Some(hold.clone()),
         },
         token.clone(),
     ));
@@ -105,6 +109,11 @@ async fn serve(config: Config, source: Source) -> Result<(), Error> {
         listener,
         latest,
         live.metrics.subscribe(),
+        Some(metrics::HoldSources {
+            policy: hold.policy.status(),
+            enforce: hold.enforce.status(),
+            audit: hold.enforce.audit().clone(),
+        }),
         scraped,
         token.clone(),
     ));
@@ -114,12 +123,12 @@ async fn serve(config: Config, source: Source) -> Result<(), Error> {
         "plimsoll agent is up"
     );
 
-    let mut reloader = reload::Reloader::new(config, source, live);
+    let mut reloader = reload::Reloader::new(config, source, live, hold);
     let outcome = loop {
         tokio::select! {
             _ = signals.terminate.recv() => break Ok(()),
             _ = signals.interrupt.recv() => break Ok(()),
-            _ = signals.hangup.recv() => reloader.reload(),
+            _ = signals.hangup.recv() => reloader.reload().await,
             _ = keeper_ended.recv() => break Err(Error::Ended("ledger")),
             ended = &mut api => break Err(reload::ended("api", ended)),
             ended = &mut metrics => break Err(reload::ended("metrics", ended)),
@@ -136,6 +145,7 @@ async fn serve(config: Config, source: Source) -> Result<(), Error> {
             let _ = metrics.await;
         }
         let _ = bpf_log.await;
+        holding.stop().await;
         let _ = tokio::task::spawn_blocking(move || keeper.join()).await;
     };
     if tokio::time::timeout(LAST_WORK, all).await.is_err() {

@@ -4,7 +4,9 @@ use tokio::sync::watch;
 use tokio::task::JoinError;
 
 use super::error::Error;
+use super::hold;
 use super::logging;
+use crate::api::Hold;
 use crate::config::{self, Config, Source};
 use crate::ledger::Settings;
 use crate::metrics::Options;
@@ -29,19 +31,35 @@ pub(super) struct Reloader {
     config: Config,
     source: Source,
     live: Live,
+    hold: Hold,
 }
 
 impl Reloader {
-    pub(super) fn new(config: Config, source: Source, live: Live) -> Self {
+    pub(super) fn new(config: Config, source: Source, live: Live, hold: Hold) -> Self {
         Self {
             config,
             source,
             live,
+            hold,
         }
     }
 
-    /// Reads the file again. A bad one changes nothing.
-    pub(super) fn reload(&mut self) {
+    /// Reads both files again. A bad one changes nothing.
+    pub(super) async fn reload(&mut self) {
+        self.reload_configuration();
+        let mode = hold::mode(self.config.enforce.mode);
+        if let Err(error) = self.hold.enforce.set_mode(mode).await {
+            tracing::error!(%error, "the mode of enforcement did not change");
+        }
+        match self.hold.reload().await {
+            Ok(()) => tracing::info!("policies reloaded"),
+            Err(error) => {
+                tracing::error!(%error, "policies not reloaded; the old ones stay in force");
+            }
+        }
+    }
+
+    fn reload_configuration(&mut self) {
         let new = match self.source.load() {
             Ok(new) => new,
             Err(errors) => {
@@ -79,7 +97,11 @@ impl Reloader {
             probes: in_force.probes.clone(),
             attribution: in_force.attribution.clone(),
             audit: in_force.audit.clone(),
-            policy: new.policy,
+            policy: in_force.policy.clone(),
+            enforce: config::EnforceConfig {
+                state_dir: in_force.enforce.state_dir.clone(),
+                ..new.enforce
+            },
         };
         tracing::info!("configuration reloaded");
     }

@@ -31,6 +31,7 @@ mod v1;
 mod v2;
 
 pub use alarm::{Alarm, AlarmError, Stall, may_watch_pressure};
+pub use control::memory_for_writes;
 pub use control::{
     Control, ControlError, DeviceChange, DeviceEntry, DeviceList, DeviceType, IoCaps, Killed, Knob,
     Lowering, NotEnforceable, Progress, Quota, Setting, enforceable_on,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use crate::api::ClientError;
 use crate::config::{ConfigErrors, Problem};
+use crate::policy::PolicyErrors;
 
 /// Exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ impl From<ClientError> for Failure {
             ClientError::NotRunning { .. }
             | ClientError::Connect { .. }
             | ClientError::Broken(_)
-            | ClientError::Timeout
+            | ClientError::Timeout(_)
             | ClientError::NotUnderstood(_)
             | ClientError::Refused { .. } => Exit::Failed,
         };
@@ -92,6 +93,16 @@ impl From<ConfigErrors> for Failure {
         Self {
             exit: Exit::Usage,
             lines: problems.into_iter().map(line).collect(),
+            closed_pipe: false,
+        }
+    }
+}
+
+impl From<PolicyErrors> for Failure {
+    fn from(errors: PolicyErrors) -> Self {
+        Self {
+            exit: Exit::Usage,
+            lines: errors.lines(),
             closed_pipe: false,
         }
     }

@@ -3,6 +3,7 @@
 //! In: arguments, and the agent's answers over its socket. Out: tables for people, JSON for
 //! programs, exit codes for scripts. It measures nothing itself; the daemon is handed in by `main`.
 
+mod actions;
 mod agent;
 mod cells;
 mod completions;
@@ -10,8 +11,13 @@ mod docs;
 mod event_line;
 mod events;
 mod failure;
+mod freeze;
+mod guardian;
+mod kill;
+mod limit;
 mod man;
 mod output;
+mod policy;
 mod probes;
 mod ps;
 mod rates;
@@ -19,6 +25,7 @@ mod stats;
 mod table;
 mod units;
 mod usage;
+mod why;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -31,12 +38,12 @@ use crate::config::{self, Config, Source};
 pub use failure::{Exit, Failure};
 use output::Output;
 
-/// See every container from inside the kernel.
+/// See every container from inside the kernel, and hold it to its limits.
 #[derive(Debug, Parser)]
 #[command(
     name = "plimsoll",
     version,
-    about = "See every container from inside the kernel",
+    about = "See every container from inside the kernel, and hold it to its limits",
     after_help = EXIT_STATUS,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -79,10 +86,20 @@ enum Verb {
     Stats(stats::StatsArgs),
     Events(events::EventsArgs),
     Probes(probes::ProbesArgs),
+    Limit(Box<limit::LimitArgs>),
+    Freeze(freeze::FreezeArgs),
+    Thaw(freeze::ThawArgs),
+    Kill(kill::KillArgs),
+    Why(why::WhyArgs),
+    Actions(actions::ActionsArgs),
+    Undo(actions::UndoArgs),
+    Policy(policy::PolicyArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     #[command(hide = true)]
     Docs(docs::DocsArgs),
+    #[command(hide = true)]
+    Guardian(guardian::GuardianArgs),
 }
 
 impl Cli {
@@ -115,8 +132,17 @@ impl Cli {
             Verb::Stats(args) => wait(stats::run(args, &ask(), format, &mut out)),
             Verb::Events(args) => wait(events::run(args, &ask(), format, &mut out)),
             Verb::Probes(args) => wait(probes::run(args, &ask(), format, &mut out)),
+            Verb::Limit(args) => wait(limit::run(*args, &ask(), format, &mut out)),
+            Verb::Freeze(args) => wait(freeze::freeze(args, &ask(), format, &mut out)),
+            Verb::Thaw(args) => wait(freeze::thaw(args, &ask(), format, &mut out)),
+            Verb::Kill(args) => wait(kill::run(args, &ask(), format, &mut out)),
+            Verb::Why(args) => wait(why::run(args, &ask(), format, &mut out)),
+            Verb::Actions(args) => wait(actions::run(args, &ask(), format, &mut out)),
+            Verb::Undo(args) => wait(actions::undo(args, &ask(), format, &mut out)),
+            Verb::Policy(args) => wait(policy::run(args, &ask(), format, &mut out)),
             Verb::Completions(args) => completions::run(&args, &mut out),
             Verb::Man(args) => man::run(&args, &mut out),
+            Verb::Guardian(args) => guardian::run(&args),
             Verb::Docs(args) => docs::run(&args, daemon.metrics_reference, &mut out),
         }
     }

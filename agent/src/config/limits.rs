@@ -11,6 +11,7 @@ use super::schema::Config;
 
 const SHORTEST_TICK: Duration = Duration::from_millis(100);
 const LONGEST_TICK: Duration = Duration::from_secs(60);
+const LONGEST_HISTORY: Duration = Duration::from_secs(24 * 3_600);
 const MOST_EVENTS: usize = 1_000_000;
 const AUDIT_BYTES: RangeInclusive<u64> = 65_536..=1_073_741_824;
 const AUDIT_FILES: RangeInclusive<u32> = 1..=100;
@@ -77,6 +78,24 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
             .all(|label| !label.is_empty()),
         "containers.whitelisted_container_labels",
         "an empty label name; expected names such as `com.docker.compose.service`".into(),
+    );
+
+    expect(
+        config.policy.history <= LONGEST_HISTORY,
+        "policy.history",
+        format!(
+            "{} is out of range; expected at most {}",
+            format_duration(config.policy.history),
+            format_duration(LONGEST_HISTORY)
+        ),
+    );
+    expect(
+        config.enforce.state_dir.is_absolute(),
+        "enforce.state_dir",
+        format!(
+            "`{}` must be an absolute path",
+            config.enforce.state_dir.display()
+        ),
     );
 
     let attribution = &config.attribution;

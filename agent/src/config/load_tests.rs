@@ -136,6 +136,10 @@ fn values_out_of_range_say_the_range() {
             "audit.max_bytes: 65535 is out of range; expected 65536 to 1073741824",
         ),
         (
+            "enforce.state_dir = 'state'",
+            "enforce.state_dir: `state` must be an absolute path",
+        ),
+        (
             "audit.files = 0",
             "audit.files: 0 is out of range; expected 1 to 100",
         ),

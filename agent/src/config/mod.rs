@@ -17,6 +17,6 @@ pub use load::{DEFAULT_PATH, Source, load, parse};
 pub use reference::reference_markdown;
 pub use reload::changes_needing_restart;
 pub use schema::{
-    AgentConfig, AttributionConfig, AuditConfig, Config, ContainersConfig, LogConfig, LogFormat,
-    LogLevel, MetricsConfig, PolicyConfig, ProbesConfig,
+    AgentConfig, AttributionConfig, AuditConfig, Config, ContainersConfig, EnforceConfig,
+    EnforceMode, LogConfig, LogFormat, LogLevel, MetricsConfig, PolicyConfig, ProbesConfig,
 };

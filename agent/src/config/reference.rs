@@ -15,8 +15,8 @@ pub fn reference_markdown() -> String {
          has a default, so the file may be absent or empty. `plimsoll agent --check-config` prints\n\
          `ok`, or every problem at once and then exits with 2.\n\n\
          SIGHUP (`systemctl reload plimsoll`) makes the agent read it again. `log.level`, `agent.tick`,\n\
-         `agent.idle_refresh`, `[containers]`, `[policy]` and `[metrics]` but for `listen` change at\n\
-         once; for any other key that changed the log says that it takes a restart.\n\n\
+         `agent.idle_refresh`, `enforce.mode`, `[containers]`, `[policy]` and `[metrics]` but for `listen`\n\
+         change at once; for any other key that changed the log says that it takes a restart.\n\n\
          Durations are written as `\"500ms\"`, `\"10s\"`, `\"1m 30s\"`.\n"
     );
     for section in keys::sections() {

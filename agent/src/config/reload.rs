@@ -68,9 +68,15 @@ pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> 
             *containerd_state != engines.containerd_state,
         ),
         ("attribution.timeout", *timeout != engines.timeout),
+        ("policy.file", old.policy.file != new.policy.file),
+        ("policy.history", old.policy.history != new.policy.history),
         ("audit.path", *path != new.audit.path),
         ("audit.max_bytes", *max_bytes != new.audit.max_bytes),
         ("audit.files", *files != new.audit.files),
+        (
+            "enforce.state_dir",
+            old.enforce.state_dir != new.enforce.state_dir,
+        ),
     ];
     let changed = changed.into_iter().filter(|(_, changed)| *changed);
     changed.map(|(key, _)| key).collect()
@@ -105,11 +111,13 @@ mod tests {
     }
 
     #[test]
-    fn engines_audit_and_the_form_of_the_log_need_a_restart() {
+    fn engines_audit_journal_and_the_form_of_the_log_need_a_restart() {
         let new = parse(
             "[attribution]\ndocker_socket = ''\npodman_socket = ''\ncontainers_storage = '/c'\n\
              containerd_state = '/d'\ntimeout = '1s'\n\
-             [audit]\npath = ''\nmax_bytes = 65536\nfiles = 1\n[log]\nformat = 'json'\nbpf = 'info'\n",
+             [policy]\nfile = ''\nhistory = '0s'\n\
+             [audit]\npath = ''\nmax_bytes = 65536\nfiles = 1\n\
+             [enforce]\nstate_dir = '/s'\nmode = 'monitor'\n[log]\nformat = 'json'\nbpf = 'info'\n",
         );
         let needed = changes_needing_restart(&Config::default(), &new.unwrap());
         let expected = [
@@ -120,9 +128,12 @@ mod tests {
             "attribution.containers_storage",
             "attribution.containerd_state",
             "attribution.timeout",
+            "policy.file",
+            "policy.history",
             "audit.path",
             "audit.max_bytes",
             "audit.files",
+            "enforce.state_dir",
         ];
         assert_eq!(needed, expected);
     }

@@ -17,8 +17,9 @@ pub struct Config {
     pub containers: ContainersConfig,
     pub probes: ProbesConfig,
     pub attribution: AttributionConfig,
-    pub audit: AuditConfig,
     pub policy: PolicyConfig,
+    pub enforce: EnforceConfig,
+    pub audit: AuditConfig,
 }
 
 /// The agent itself.
@@ -235,6 +236,36 @@ impl Default for AuditConfig {
     }
 }
 
+/// How limits are held and given back. Without a policy file, and until an operator limits something,
+/// nothing is changed on the host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnforceConfig {
+    /// `monitor`: policies and operators are told what would be done, and nothing is changed.
+    pub mode: EnforceMode,
+    /// Directory of the journal of what was changed and what it was before; made with mode 0700 when
+    /// the first limit is held. What it tells of does not outlive a boot, so it belongs on a file
+    /// system that does not either.
+    pub state_dir: PathBuf,
+}
+
+/// Whether anything is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EnforceMode {
+    Enforce,
+    Monitor,
+}
+
+impl Default for EnforceConfig {
+    fn default() -> Self {
+        Self {
+            mode: EnforceMode::Enforce,
+            state_dir: PathBuf::from("/run/plimsoll/enforce"),
+        }
+    }
+}
+
 /// What the agent does by itself: limits and rules.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -242,12 +273,17 @@ pub struct PolicyConfig {
     /// The policy file, see `docs/policy.md`; may be absent: no policy. An empty string turns policies
     /// off.
     pub file: PathBuf,
+    /// How far back `plimsoll policy replay` can go; `0s` keeps nothing. At most 24 hours.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub history: Duration,
 }
 
 impl Default for PolicyConfig {
     fn default() -> Self {
         Self {
             file: PathBuf::from("/etc/plimsoll/policy.toml"),
+            history: Duration::from_secs(600),
         }
     }
 }

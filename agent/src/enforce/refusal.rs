@@ -47,6 +47,7 @@ impl Class {
 }
 
 impl Refusal {
+    #[allow(clippy::needless_pass_by_value)] // Texts and errors alike, owned or not.
     pub(crate) fn new(class: Class, reason: impl ToString) -> Self {
         Self {
             class,

@@ -76,6 +76,19 @@ impl KernelLayout {
     }
 }
 
+/// These members' offsets, by symbol; [`UNRESOLVED`] where this kernel has none.
+pub(super) fn offsets(wanted: &[Offset]) -> Result<Vec<(&'static str, u32)>, LayoutError> {
+    if !Path::new(VMLINUX).exists() {
+        return Err(LayoutError::NoBtf);
+    }
+    let btf = Btf::from_file(VMLINUX).map_err(LayoutError::Read)?;
+    let found = wanted.iter().map(|offset| {
+        let bytes = resolve(&btf, offset).unwrap_or(UNRESOLVED);
+        (offset.symbol, bytes)
+    });
+    Ok(found.collect())
+}
+
 fn resolve(btf: &Btf, offset: &Offset) -> Option<u32> {
     let types = btf.resolve_types_by_name(offset.of).ok()?;
     types

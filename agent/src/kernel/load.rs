@@ -257,7 +257,7 @@ fn attach(
 }
 
 /// The whole cause in one line: the verifier's log is many, its last one tells.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = last_line(&error.to_string());
     let mut source = error.source();
     while let Some(cause) = source {

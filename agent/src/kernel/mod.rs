@@ -22,5 +22,9 @@ pub use maps::{CgroupIo, CgroupNetwork, MapReadError, Maps};
 pub use netns::interface_names;
 pub use probe::{Group, Health, Hook, Needs, PROBES, Probe, ProbeReport};
 pub use rings::{Ring, RingCounters, Rings};
-pub use rules::{AddressRange, DeviceKind, DeviceRule, PortRange, TrafficRules};
+pub use rules::{
+    AddressRange, Applied, CgroupRules, DeviceKind, DeviceRule, EgressMethod, HoldError,
+    IngressMethod, InvalidRule, Leftover, Passage, PortRange, Refused, RuleCounters, RuleSupport,
+    RulesError, TrafficRules, leftovers, rule_support,
+};
 pub use tasks::TaskPass;

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use crate::ledger::Histogram;
 use crate::metrics::exposition::{Exposition, Head, Value};
 use crate::metrics::family::Family;
 
@@ -77,6 +78,15 @@ impl<'a> Samples<'a> {
             .sample([name, "_sum"], self.fixed, labels, sum.into(), None);
         self.text
             .sample([name, "_count"], self.fixed, labels, count.into(), None);
+    }
+
+    /// One of the ledger's kind, if anything was counted.
+    pub(crate) fn whole_histogram(&mut self, histogram: &Histogram) {
+        if let Some(&count) = histogram.counts.last().filter(|count| **count > 0) {
+            let bounds = histogram.bounds_seconds.iter().copied();
+            let buckets = bounds.zip(histogram.counts.iter().copied());
+            self.histogram(&[], buckets, histogram.sum_seconds, count);
+        }
     }
 
     fn begin(&mut self) {

@@ -11,6 +11,7 @@ use crate::metrics::catalogue::families;
 use crate::metrics::devices::Devices;
 use crate::metrics::exposition::{Exposition, Format};
 use crate::metrics::family::{Emit, Family};
+use crate::metrics::hold::HoldReading;
 use crate::metrics::identities::Identities;
 use crate::metrics::machine::Machine;
 use crate::metrics::own::write_gathered;
@@ -25,6 +26,8 @@ pub(crate) struct Scrape<'a> {
     pub(crate) now: SystemTime,
     pub(crate) devices: Devices,
     pub(crate) process: ProcessReading,
+    /// `None`: this agent only looks.
+    pub(crate) hold: Option<HoldReading>,
     gathered: Vec<MetricFamily>,
     identities: Identities,
     timestamps: bool,
@@ -50,10 +53,17 @@ impl<'a> Scrape<'a> {
             now: SystemTime::now(),
             devices: Devices::new(workloads()),
             process: ProcessReading::take(),
+            hold: None,
             gathered,
             identities: Identities::new(workloads(), containers),
             timestamps: metrics.timestamps,
         }
+    }
+
+    /// Shows how policy and enforcement do, too.
+    pub(crate) fn with_hold(mut self, hold: Option<HoldReading>) -> Self {
+        self.hold = hold;
+        self
     }
 
     /// Writes all families in the catalogue's order, workloads in the snapshot's, and hands on

@@ -22,6 +22,7 @@ use crate::ledger::Snapshot;
 use crate::metrics::accept::negotiate;
 use crate::metrics::body::{ChunkSender, Delivery, channel};
 use crate::metrics::exposition::Format;
+use crate::metrics::hold::HoldSources;
 use crate::metrics::machine::Machine;
 use crate::metrics::own::OwnMetrics;
 use crate::metrics::scrape::{Closed, Scrape};
@@ -61,6 +62,7 @@ struct Endpoint {
     machine: Arc<Machine>,
     options: watch::Receiver<Options>,
     own: Arc<OwnMetrics>,
+    hold: Option<HoldSources>,
     scraped: watch::Sender<u64>,
     slots: Arc<Semaphore>,
     producers: TaskTracker,
@@ -70,7 +72,8 @@ struct Endpoint {
 /// Serves `/metrics`, `/healthz`, `/readyz` and an index on `listener` until `token` is cancelled,
 /// and returns when every scrape has ended, at most half a second later.
 ///
-/// `options` may change while it runs: the next scrape goes by them.
+/// `options` may change while it runs: the next scrape goes by them. `hold` is `None` for an agent that
+/// only looks.
 ///
 /// `scraped` gets the tick of a snapshot when a scrape of it was handed over as a whole.
 ///
@@ -81,6 +84,7 @@ pub async fn serve(
     listener: TcpListener,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     options: watch::Receiver<Options>,
+    hold: Option<HoldSources>,
     scraped: watch::Sender<u64>,
     token: CancellationToken,
 ) -> Result<(), ServeError> {
@@ -94,6 +98,7 @@ pub async fn serve(
         machine: Arc::new(machine),
         options,
         own: Arc::new(OwnMetrics::new().map_err(ServeError::Register)?),
+        hold,
         scraped,
         slots: Arc::new(Semaphore::new(SCRAPES_AT_ONCE)),
         producers: producers.clone(),
@@ -181,7 +186,9 @@ fn produce(
         containers,
     } = endpoint.options.borrow().clone();
     let gathered = endpoint.own.gather();
+    let hold = endpoint.hold.as_ref().map(HoldSources::read);
     let scrape = Scrape::new(snapshot, &endpoint.machine, gathered, &metrics, &containers);
+    let scrape = scrape.with_hold(hold);
     scrape.render(format, |chunk| sender.send(chunk))?;
     sender.end()
 }

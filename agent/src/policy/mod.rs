@@ -30,7 +30,7 @@ pub mod units;
 pub use amount::{
     AmountError, KNOBS, can_change, knob_named, parse_amount, parse_change, parse_setting,
 };
-pub use check::{Clash, clashes, least_memory_for_writes};
+pub use check::{Clash, clashes};
 pub use condition::{
     Bound, Compare, Condition, EventCondition, MetricCondition, PsiCondition, RateCondition,
     Resource, Stall, Subject, Threshold, WatchedEvent,
@@ -51,7 +51,7 @@ pub use pattern::Pattern;
 pub use problem::{PolicyErrors, Problem};
 pub use reference::policy_reference_markdown;
 pub use selector::{LabelTerm, Selector, Terms};
-pub use set::{MOST_PRIORITY, MOST_RULES, Policy, PolicySet, Protect, ProtectPattern, Rule};
+pub use set::{MOST_PRIORITY, Policy, PolicySet, Protect, ProtectPattern, Rule};
 pub use traffic::{TrafficError, parse_addresses, parse_ports, shown_address, shown_ports};
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub enum Scope {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
     pub limit: Limit,
-    /// Let go by itself after this; a freeze always has one.
+    /// Let go by itself after this; a policy's freeze always has one.
     #[serde(
         default,
         with = "humantime_serde",
@@ -117,7 +117,7 @@ pub enum Amount {
 pub enum Change {
     /// Of the value in force: `+25%` is 1.25. Each application climbs on.
     OfCurrent(f64),
-    /// Of the value before any claim: `3x` is 3.
+    /// Of the value that would be in force without this claim: `3x` is 3.
     OfOriginal(f64),
 }
 

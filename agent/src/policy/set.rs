@@ -14,12 +14,8 @@ use crate::identity::Identity;
 
 /// Priorities lie between this and its negative.
 pub const MOST_PRIORITY: i32 = 1_000;
-/// Rules of one policy.
-pub const MOST_RULES: usize = 999;
 /// Terms beyond this do not count.
 const MOST_TERMS: usize = 1_000;
-/// More than [`MOST_RULES`]; with the most terms and priority still within an `i32`.
-const RULE_STEP: i32 = 1_000;
 
 /// Every policy of one file. The default is that of no file: nothing is done to anything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,18 +100,6 @@ impl Policy {
         // One term outweighs the whole range of priorities. No conversion: at most MOST_TERMS.
         let terms = i32::try_from(terms).unwrap_or(i32::MAX);
         terms * (2 * MOST_PRIORITY + 1) + self.priority
-    }
-
-    /// The `priority` of a claim of this policy: by rank; within the policy a rule goes before the
-    /// limits, and of two rules the one that stands further up in the file.
-    #[must_use]
-    pub fn claim_priority(&self, rule: Option<usize>) -> i32 {
-        let within = match rule {
-            None => 0,
-            Some(index) => MOST_RULES.saturating_sub(index).max(1),
-        };
-        let within = i32::try_from(within).unwrap_or(i32::MAX);
-        self.rank().saturating_mul(RULE_STEP).saturating_add(within)
     }
 }
 

@@ -91,7 +91,7 @@ fn refusals_are_json_with_a_status() {
             "POST",
             "/v1/version",
             "405 Method Not Allowed",
-            "only GET is answered",
+            "this path does not answer this method",
         ),
         (
             "GET",

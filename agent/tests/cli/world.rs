@@ -56,6 +56,7 @@ impl World {
         let state = ApiState {
             snapshots: receiver,
             events: events.clone(),
+            hold: None,
         };
         let stop = CancellationToken::new();
         let entered = runtime.enter();

@@ -71,7 +71,7 @@ fn without_cgroup2_it_runs_and_says_what_is_missing() {
     let test = "without_cgroup2_it_runs_and_says_what_is_missing";
     let settings = Settings {
         // `unshare` makes all mounts private: nobody else sees this.
-        through: &[
+        through: [
             "unshare",
             "--mount",
             "sh",
@@ -79,7 +79,9 @@ fn without_cgroup2_it_runs_and_says_what_is_missing() {
             "for mount in $(awk '$3 == \"cgroup2\" { print $2 }' /proc/mounts); do \
              umount $mount || exit; done; exec \"$@\"",
             "sh",
-        ],
+        ]
+        .map(String::from)
+        .to_vec(),
         ..Settings::default()
     };
     if crate::support::own_cgroup::mounted(&["cpuacct"]).is_empty() {

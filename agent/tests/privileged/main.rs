@@ -1,5 +1,6 @@
 //! Tests that need root: each makes its own cgroups and processes, and asks an oracle that is not
 //! our code. What a host cannot do is skipped, with the reason.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod audit;
 mod burst;
@@ -8,6 +9,7 @@ mod churn;
 mod control;
 mod cpu;
 mod daemon;
+mod hold;
 mod io;
 mod losses;
 mod memory;
@@ -19,5 +21,6 @@ mod process;
 mod readings;
 mod refusals;
 mod retire;
+mod rules;
 mod state;
 mod support;

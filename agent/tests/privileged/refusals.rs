@@ -31,14 +31,16 @@ fn another_user_is_told_to_be_root() {
     }
     let settings = Settings {
         // Only so that it can read the binary and its configuration wherever they are.
-        through: &[
+        through: [
             "setpriv",
             "--reuid=65534",
             "--clear-groups",
             "--regid=65534",
             "--inh-caps=+dac_read_search",
             "--ambient-caps=+dac_read_search",
-        ],
+        ]
+        .map(String::from)
+        .to_vec(),
         ..Settings::default()
     };
     let words = ["must run as root", "65534", "sudo plimsoll agent"];
@@ -52,7 +54,9 @@ fn missing_capabilities_are_named() {
         return;
     }
     let settings = Settings {
-        through: &["setpriv", "--bounding-set=-net_admin,-sys_ptrace"],
+        through: ["setpriv", "--bounding-set=-net_admin,-sys_ptrace"]
+            .map(String::from)
+            .to_vec(),
         ..Settings::default()
     };
     let words = ["lacks CAP_NET_ADMIN, CAP_SYS_PTRACE;"];
@@ -94,14 +98,16 @@ fn a_kernel_without_types_is_named() {
     let test = "a_kernel_without_types_is_named";
     let settings = Settings {
         // `unshare` makes all mounts private: nobody else sees this one.
-        through: &[
+        through: [
             "unshare",
             "--mount",
             "sh",
             "-c",
             "mount -t tmpfs none /sys/kernel/btf && exec \"$@\"",
             "sh",
-        ],
+        ]
+        .map(String::from)
+        .to_vec(),
         ..Settings::default()
     };
     let words = ["no BTF", "CONFIG_DEBUG_INFO_BTF"];
@@ -112,14 +118,16 @@ fn a_kernel_without_types_is_named() {
 fn a_host_without_cgroups_is_named() {
     let test = "a_host_without_cgroups_is_named";
     let settings = Settings {
-        through: &[
+        through: [
             "unshare",
             "--mount",
             "sh",
             "-c",
             "mount -t tmpfs none /sys/fs/cgroup && exec \"$@\"",
             "sh",
-        ],
+        ]
+        .map(String::from)
+        .to_vec(),
         ..Settings::default()
     };
     refused(

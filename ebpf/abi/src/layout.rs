@@ -16,7 +16,11 @@ pub struct Offset {
     pub member: &'static [&'static str],
 }
 
-const fn offset(symbol: &'static str, of: &'static str, member: &'static [&'static str]) -> Offset {
+pub(crate) const fn offset(
+    symbol: &'static str,
+    of: &'static str,
+    member: &'static [&'static str],
+) -> Offset {
     Offset { symbol, of, member }
 }
 

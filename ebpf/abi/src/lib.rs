@@ -9,3 +9,4 @@ pub mod event;
 pub mod layout;
 pub mod map;
 pub mod namespace;
+pub mod rules;

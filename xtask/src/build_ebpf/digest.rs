@@ -1,9 +1,10 @@
-//! The digest that ties the prebuilt object to the sources it was built from.
+//! The digests that tie the prebuilt objects to the sources they were built from.
 //!
-//! It covers the sources, not the output: compilers that differ by a patch release make different
-//! objects of the same sources. A second digest, of the object, tells that the file that lies
-//! there is the one that was built.
+//! One covers the sources, not the output: compilers that differ by a patch release make different
+//! objects of the same sources. One of each object tells that the file that lies there is the one
+//! that was built.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -12,59 +13,78 @@ use sha2::{Digest, Sha256};
 
 use super::inputs::{self, Inputs};
 
-pub(crate) const PREBUILT_OBJECT: &str = "ebpf/prebuilt/plimsoll-ebpf.o";
-pub(crate) const PREBUILT_DIGEST: &str = "ebpf/prebuilt/plimsoll-ebpf.sha256";
+/// Folder of the prebuilt objects, below the workspace's root.
+pub(crate) const PREBUILT: &str = "ebpf/prebuilt";
+const DIGESTS: &str = "ebpf/prebuilt/plimsoll-ebpf.sha256";
 
 const MENDED_BY: &str = "`cargo xtask build-ebpf --commit` mends it";
 
-/// Replaces the prebuilt object and writes both digests.
-pub(crate) fn commit(root: &Path, object: &[u8]) -> Result<()> {
-    let digests = Digests {
-        sources: of_inputs(&inputs::collect(root)?),
-        object: hex(&Sha256::digest(object)),
-    };
-    let folder = root.join("ebpf/prebuilt");
+/// Contents by file name.
+pub(super) type Objects = BTreeMap<String, Vec<u8>>;
+
+/// Replaces the prebuilt objects and writes the digests.
+pub(super) fn commit(root: &Path, objects: &Objects) -> Result<()> {
+    let folder = root.join(PREBUILT);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    fs::write(root.join(PREBUILT_OBJECT), object)
-        .with_context(|| format!("cannot write {PREBUILT_OBJECT}"))?;
-    fs::write(root.join(PREBUILT_DIGEST), digests.to_text())
-        .with_context(|| format!("cannot write {PREBUILT_DIGEST}"))
+    let mut digests = Digests {
+        sources: of_inputs(&inputs::collect(root)?),
+        objects: BTreeMap::new(),
+    };
+    for (name, object) in objects {
+        fs::write(folder.join(name), object)
+            .with_context(|| format!("cannot write {PREBUILT}/{name}"))?;
+        digests
+            .objects
+            .insert(name.clone(), hex(&Sha256::digest(object)));
+    }
+    fs::write(root.join(DIGESTS), digests.to_text())
+        .with_context(|| format!("cannot write {DIGESTS}"))
 }
 
-/// Fails unless the prebuilt object was built from the sources as they are now.
+/// Fails unless the prebuilt objects were built from the sources as they are now.
 pub(crate) fn check(root: &Path) -> Result<()> {
-    let text = fs::read_to_string(root.join(PREBUILT_DIGEST))
-        .with_context(|| format!("cannot read {PREBUILT_DIGEST}; {MENDED_BY}"))?;
+    let text = fs::read_to_string(root.join(DIGESTS))
+        .with_context(|| format!("cannot read {DIGESTS}; {MENDED_BY}"))?;
     let committed = Digests::from_text(&text)
-        .with_context(|| format!("{PREBUILT_DIGEST} is not as it was written; {MENDED_BY}"))?;
-    let object = fs::read(root.join(PREBUILT_OBJECT))
-        .with_context(|| format!("cannot read {PREBUILT_OBJECT}; {MENDED_BY}"))?;
+        .with_context(|| format!("{DIGESTS} is not as it was written; {MENDED_BY}"))?;
     if of_inputs(&inputs::collect(root)?) != committed.sources {
-        bail!("the sources of {PREBUILT_OBJECT} changed since it was built; {MENDED_BY}");
+        bail!("the sources of {PREBUILT} changed since it was built; {MENDED_BY}");
     }
-    if hex(&Sha256::digest(&object)) != committed.object {
-        bail!("{PREBUILT_OBJECT} is not the object that {PREBUILT_DIGEST} names; {MENDED_BY}");
+    for (name, digest) in &committed.objects {
+        let object = fs::read(root.join(PREBUILT).join(name))
+            .with_context(|| format!("cannot read {PREBUILT}/{name}; {MENDED_BY}"))?;
+        if hex(&Sha256::digest(&object)) != *digest {
+            bail!("{PREBUILT}/{name} is not the object that {DIGESTS} names; {MENDED_BY}");
+        }
     }
     Ok(())
 }
 
-/// The two lines of the digest file, in hexadecimal.
+/// The lines of the digest file: a name and a digest in hexadecimal.
 #[derive(Debug, PartialEq, Eq)]
 struct Digests {
     sources: String,
-    object: String,
+    objects: BTreeMap<String, String>,
 }
 
 impl Digests {
     fn to_text(&self) -> String {
-        format!("sources {}\nobject {}\n", self.sources, self.object)
+        let objects = self.objects.iter();
+        let lines = objects.map(|(name, digest)| format!("{name} {digest}\n"));
+        format!("sources {}\n{}", self.sources, lines.collect::<String>())
     }
 
     fn from_text(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let sources = lines.next()?.strip_prefix("sources ")?.to_owned();
-        let object = lines.next()?.strip_prefix("object ")?.to_owned();
-        Some(Self { sources, object })
+        let objects = lines.map(|line| {
+            let (name, digest) = line.split_once(' ')?;
+            Some((name.to_owned(), digest.to_owned()))
+        });
+        Some(Self {
+            sources,
+            objects: objects.collect::<Option<_>>()?,
+        })
     }
 }
 
@@ -111,7 +131,8 @@ mod tests {
         write(root, "ebpf/src/main.rs", "mod probes;\n");
         write(root, "ebpf/src/probes/cgroup.rs", "// mkdir\n");
         write(root, "ebpf/abi/src/lib.rs", "// abi\n");
-        commit(root, b"object").unwrap();
+        let objects = Objects::from([("one.o".into(), b"object".to_vec())]);
+        commit(root, &objects).unwrap();
         tree
     }
 
@@ -153,7 +174,7 @@ mod tests {
     #[test]
     fn an_object_replaced_by_hand_is_found() {
         let tree = committed_tree();
-        write(tree.path(), PREBUILT_OBJECT, "another object");
+        write(tree.path(), "ebpf/prebuilt/one.o", "another object");
         let message = check(tree.path()).unwrap_err().to_string();
         assert!(message.contains("is not the object"), "{message}");
     }
@@ -161,7 +182,7 @@ mod tests {
     #[test]
     fn a_missing_digest_names_what_mends_it() {
         let tree = committed_tree();
-        fs::remove_file(tree.path().join(PREBUILT_DIGEST)).unwrap();
+        fs::remove_file(tree.path().join(DIGESTS)).unwrap();
         let message = check(tree.path()).unwrap_err().to_string();
         assert!(message.contains("build-ebpf --commit"), "{message}");
     }

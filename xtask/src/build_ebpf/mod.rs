@@ -1,7 +1,7 @@
-//! `cargo xtask build-ebpf`: the BPF object, from source.
+//! `cargo xtask build-ebpf`: the BPF objects, from source.
 //!
 //! In: the crate `plimsoll-ebpf`, a toolchain with the standard library's sources, `bpf-linker`.
-//! Out: `target/bpf/plimsoll-ebpf.o`, and with `--commit` the prebuilt object and its digests.
+//! Out: the objects in `target/bpf`, and with `--commit` the prebuilt ones and their digests.
 
 pub(crate) mod digest;
 mod inputs;
@@ -15,10 +15,13 @@ use anyhow::{Context, Result};
 
 use crate::{command, host, workspace};
 
+use digest::Objects;
 pub(crate) use toolchain::{DISTRIBUTION_LLVM, Toolchain};
 
-/// The object that this verb builds, below the workspace's root.
-pub(crate) const BUILT_OBJECT: &str = "target/bpf/plimsoll-ebpf.o";
+/// The objects, by the program of the crate that each is: what sees, and what holds rules.
+const OBJECTS: [&str; 2] = ["plimsoll-ebpf", "plimsoll-rules"];
+/// Where this verb leaves them, below the workspace's root.
+const BUILT: &str = "target/bpf";
 
 const TARGET: &str = "bpfel-unknown-none";
 
@@ -30,7 +33,7 @@ const BY_VALUE: &str = "clippy::needless_pass_by_value";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Also replace the prebuilt object that `cargo build` embeds, and its digests
+    /// Also replace the prebuilt objects that `cargo build` embeds, and their digests
     #[arg(long)]
     commit: bool,
 }
@@ -48,23 +51,27 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let flags = rust_flags(&root, &toolchain, &linker)?;
     command::run(build.env("CARGO_ENCODED_RUSTFLAGS", flags))?;
 
-    let linked = target_dir(&root).join(TARGET).join("bpf/plimsoll-ebpf");
-    let object = root.join(BUILT_OBJECT);
-    // DWARF served to make the BTF, which stays; it is four fifths of the file.
-    command::run(
-        toolchain
-            .objcopy()?
-            .arg("--strip-debug")
-            .args([&linked, &object]),
-    )?;
-    let bytes = fs::read(&object).with_context(|| format!("cannot read {BUILT_OBJECT}"))?;
-    println!("build-ebpf: {BUILT_OBJECT}, {} bytes", bytes.len());
+    let mut objects = Objects::new();
+    for name in OBJECTS {
+        let linked = target_dir(&root).join(TARGET).join("bpf").join(name);
+        let object = target_dir(&root).join(format!("{name}.o"));
+        // DWARF served to make the BTF, which stays; it is four fifths of the file.
+        command::run(
+            toolchain
+                .objcopy()?
+                .arg("--strip-debug")
+                .args([&linked, &object]),
+        )?;
+        let bytes =
+            fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
+        println!("build-ebpf: {BUILT}/{name}.o, {} bytes", bytes.len());
+        objects.insert(format!("{name}.o"), bytes);
+    }
     if args.commit {
-        digest::commit(&root, &bytes)?;
+        digest::commit(&root, &objects)?;
         println!(
-            "build-ebpf: wrote {} and {}: commit both together with the sources",
-            digest::PREBUILT_OBJECT,
-            digest::PREBUILT_DIGEST
+            "build-ebpf: wrote {}: commit it together with the sources",
+            digest::PREBUILT
         );
     }
     Ok(())
@@ -101,7 +108,7 @@ fn target_arguments(root: &Path) -> Vec<OsString> {
 }
 
 fn target_dir(root: &Path) -> PathBuf {
-    root.join("target/bpf")
+    root.join(BUILT)
 }
 
 /// `--btf` makes the linker turn debug info into BTF. The path prefixes of this machine are

@@ -41,6 +41,15 @@ impl Control {
     }
 }
 
+/// Bytes of `memory.max` that are enough where writes are capped at so many bytes a second, on v2; in
+/// whole MiB. More is never needed where it is less.
+#[must_use]
+pub fn memory_for_writes(bytes_per_second: u64) -> u64 {
+    let needed = (LEAST / u128::from(bytes_per_second.max(1))).isqrt();
+    // At most 2^37: LEAST is 2^74.
+    u64::try_from(needed.div_ceil(1 << 20) << 20).unwrap_or(u64::MAX)
+}
+
 fn reason(device: DeviceNumber, rate: u64, limit: u64) -> Option<String> {
     let (wide_rate, wide_limit) = (u128::from(rate), u128::from(limit));
     if wide_rate
@@ -50,7 +59,7 @@ fn reason(device: DeviceNumber, rate: u64, limit: u64) -> Option<String> {
     {
         return None;
     }
-    let needed = (LEAST / wide_rate.max(1)).isqrt().div_ceil(1 << 20);
+    let needed = memory_for_writes(rate) >> 20;
     Some(format!(
         "writes to disk {}:{} are capped at {rate} bytes a second and memory at {limit} bytes: what \
          waits to be written cannot be reclaimed, and the kernel kills when it finds nothing else; \

@@ -29,6 +29,7 @@ mod weight;
 
 pub use devices::{DeviceChange, DeviceEntry, DeviceList, DeviceType};
 pub use error::{ControlError, NotEnforceable};
+pub use hazard::memory_for_writes;
 pub use kill::Killed;
 pub use knob::Knob;
 pub use lowering::{Lowering, Progress};

@@ -11,6 +11,6 @@ mod value;
 
 pub(crate) use held::{Aside, Claimed, Held, Owner};
 pub(crate) use range::Machine;
-pub(crate) use resolve::{Ground, ResolveError, resolve};
+pub(crate) use resolve::{Ground, resolve};
 pub(crate) use sequence::{Change, sequence};
 pub(crate) use value::{Slot, Thing, Value};

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cgroup::{CgroupKey, DeviceList, Knob, Setting};
+use crate::cgroup::{CgroupKey, Knob, Setting};
 use crate::kernel::{DeviceRule, TrafficRules};
 
 /// What a claim is about: one thing of a cgroup that has one value at a time.
@@ -33,8 +33,6 @@ pub(crate) enum Value {
     Traffic(TrafficRules),
     /// Empty: no rules.
     Devices(Vec<DeviceRule>),
-    /// What v1's lists were.
-    DeviceLists(Vec<DeviceList>),
 }
 
 impl Thing {
@@ -71,7 +69,7 @@ impl Value {
         match self {
             Self::Setting(setting) => Thing::Knob(setting.knob()),
             Self::Traffic(_) => Thing::Traffic,
-            Self::Devices(_) | Self::DeviceLists(_) => Thing::Devices,
+            Self::Devices(_) => Thing::Devices,
         }
     }
 }
@@ -95,7 +93,6 @@ impl Display for Value {
             Self::Traffic(rules) => write_traffic(rules, f),
             Self::Devices(rules) if rules.is_empty() => f.write_str("devices any"),
             Self::Devices(rules) => write!(f, "devices {} rules", rules.len()),
-            Self::DeviceLists(_) => f.write_str("devices as they were"),
         }
     }
 }

@@ -66,6 +66,11 @@ impl Books {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
     /// The highest number of an action that was ever recorded, as far as the audit goes.
     pub(super) fn last_number(&self) -> u64 {
         self.audit.last_id()

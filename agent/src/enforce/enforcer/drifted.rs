@@ -145,7 +145,6 @@ fn held_step(value: &Value) -> Step {
         Value::Setting(setting) => exactly(setting.clone()),
         Value::Traffic(rules) => Limit::Traffic(rules.clone()),
         Value::Devices(rules) => Limit::Devices(rules.clone()),
-        Value::DeviceLists(_) => Limit::Devices(Vec::new()),
     };
     Step::Hold(Claim {
         limit,

@@ -116,6 +116,9 @@ impl<H: Hands> Enforcer<H> {
         if self.timers.is_time_to_sweep(now) {
             self.sweep();
         }
+        if self.holds_traffic() {
+            self.hold.hands.tend();
+        }
     }
 
     fn try_again(&mut self) {

@@ -11,7 +11,7 @@ use crate::enforce::hands::{Hands, in_one_line};
 use crate::enforce::hold::EffectState;
 use crate::enforce::refusal::{Class, Refusal};
 use crate::enforce::{Outcome, Record};
-use crate::policy::{Amount, Claim, Limit, Mode, Order, Wanted, clashes};
+use crate::policy::{Amount, Claim, Claimant, Limit, Mode, Order, Wanted, clashes};
 
 /// What an order to hold comes to on this workload.
 struct Plan {
@@ -46,8 +46,9 @@ impl<H: Hands> Enforcer<H> {
     fn plan(&mut self, order: &Order, claim: &Claim) -> Result<Plan, Refusal> {
         let wanted = wanted(&claim.limit)?;
         let freezes = wanted == Want::Value(Value::Setting(Setting::Freeze(true)));
-        if freezes && claim.at_most.is_none() {
-            let reason = "a freeze must say for how long at the most";
+        // An operator thaws by hand what was frozen by hand.
+        if freezes && claim.at_most.is_none() && order.claimant != Claimant::Operator {
+            let reason = "a freeze of a policy must say for how long at the most";
             return Err(Refusal::new(Class::Invalid, reason));
         }
         let owner = self.owner(&order.workload);
@@ -87,9 +88,15 @@ impl<H: Hands> Enforcer<H> {
             .get(slot)
             .and_then(|held| held.of(&order.claimant));
         let current = own.map_or(before, |own| &own.value).clone();
+        // `3x` of what would be in force without this claim: a limit of the policy's own, if it has one.
+        let beneath = self.hold.get(slot).map(|held| {
+            let others = held.without(|claim| claim.is_of(&order.claimant));
+            others.wanted().clone()
+        });
+        let original = beneath.as_ref().unwrap_or(original);
         let setting = |value: &Value| match value {
             Value::Setting(setting) => Some(setting.clone().in_v2_unit()),
-            Value::Traffic(_) | Value::Devices(_) | Value::DeviceLists(_) => None,
+            Value::Traffic(_) | Value::Devices(_) => None,
         };
         let (Some(current), Some(original)) = (setting(&current), setting(original)) else {
             return Err(Refusal::new(Class::Invalid, "no knob has such a value"));

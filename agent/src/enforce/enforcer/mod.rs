@@ -12,6 +12,9 @@ mod hold_order;
 mod thread;
 mod timers;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,7 +27,7 @@ use super::guardian::Guardian;
 use super::handle::ClaimView;
 use super::hands::Hands;
 use super::hold::Hold;
-use super::once::{Errands, Finished};
+use super::once::Errands;
 use super::refusal::{Class, Refusal};
 use super::watch::FileWatch;
 use super::{Record, Status};
@@ -260,12 +263,19 @@ impl<H: Hands> Enforcer<H> {
         self.hold.is_owing() || self.unread_journal.is_some() || unguarded
     }
 
+    fn holds_traffic(&self) -> bool {
+        self.hold
+            .all()
+            .any(|held| held.slot.thing == Thing::Traffic)
+    }
+
     /// When something is due by itself.
     pub(super) fn next_due(&self, now: Instant) -> Instant {
         let dues = [
             self.timers.next(),
             self.hold.is_busy().then(|| now + timers::STEP),
             self.has_to_retry().then_some(self.retry_at),
+            self.holds_traffic().then(|| now + timers::TEND),
         ];
         let earliest = dues.into_iter().flatten().min();
         earliest.unwrap_or(now + timers::SWEEP)

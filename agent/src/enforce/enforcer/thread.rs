@@ -313,11 +313,12 @@ async fn ready(descriptor: Option<&AsyncFd<OwnedFd>>) {
         guard.clear_ready();
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// A descriptor of its own for the same file.
 fn readable(descriptor: BorrowedFd<'_>) -> Option<AsyncFd<OwnedFd>> {
     let own = descriptor.try_clone_to_owned().ok()?;
-    AsyncFd::with_interest(own, Interest::READABLE).ok()
+    // SAFETY: an owned descriptor is open, and the same one, until it is dropped.
+    unsafe { AsyncFd::register_with_interest(own, Interest::READABLE) }.ok()
 }

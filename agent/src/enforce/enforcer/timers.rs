@@ -7,6 +7,8 @@ use crate::enforce::claims::Slot;
 
 /// Between two looks at what takes time.
 pub(super) const STEP: Duration = Duration::from_millis(5);
+/// Between two looks at the sockets of what is held by rates.
+pub(super) const TEND: Duration = Duration::from_millis(200);
 /// Between two attempts to give back what could not be.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// Between two looks at everything: whether the cgroups are still there, and what inotify missed.

@@ -17,4 +17,6 @@ pub(crate) use budget::{Budgets, Spent};
 pub(crate) use floor::{Protected, floor};
 pub(crate) use gain::{NoGain, plausible_gain};
 pub(crate) use look::Lookout;
-pub(crate) use tree::{Anchor, Cgroup, Resident, Site, Tree};
+#[cfg(test)]
+pub(crate) use tree::{Anchor, Cgroup, Resident};
+pub(crate) use tree::{Site, Tree};

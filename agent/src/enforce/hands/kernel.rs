@@ -9,6 +9,7 @@ use super::walk::{Freezing, Lowered};
 use super::{From, HandError, Hands, Progress};
 use crate::cgroup::{Control, ControlError, HierarchyId, Layout, Placement, Setting};
 use crate::enforce::claims::{Owner, Slot, Thing, Value};
+use crate::kernel::{CgroupRules, RulesError, TrafficRules};
 
 /// How long memory may take to get out of the way of a lower limit.
 const LOWERING: Duration = Duration::from_secs(30);
@@ -16,11 +17,15 @@ const LOWERING: Duration = Duration::from_secs(30);
 /// Cgroup files and BPF rules of this host.
 pub(crate) struct Kernel {
     layout: Arc<Layout>,
+    rules: CgroupRules,
 }
 
 impl Kernel {
     pub(crate) fn new(layout: Arc<Layout>) -> Self {
-        Self { layout }
+        Self {
+            layout,
+            rules: CgroupRules::new(),
+        }
     }
 
     /// The workload's control files, if they are still those of the cgroups it was pinned to.
@@ -42,6 +47,42 @@ impl Kernel {
             // It was there when it was pinned: a hierarchy in which it has no cgroup any more.
             None => Err(HandError::Gone),
         }
+    }
+}
+
+impl Kernel {
+    /// The workload's cgroup in cgroup2, where BPF programs are attached.
+    fn unified(&self, owner: &Owner) -> Result<(PathBuf, u64), HandError> {
+        let key = owner.keys.get(&HierarchyId::V2).ok_or(HandError::Gone)?;
+        let path = owner.placement.paths.get(&HierarchyId::V2);
+        let unified = self.layout.unified().zip(path);
+        let directory = unified.and_then(|(unified, path)| unified.directory(path));
+        Ok((directory.ok_or(HandError::Gone)?, key.id))
+    }
+
+    /// All of the rules, or those that were there.
+    fn set_traffic(
+        &mut self,
+        owner: &Owner,
+        rules: &TrafficRules,
+        from: From<'_>,
+    ) -> Result<(), HandError> {
+        let (directory, id) = self.unified(owner)?;
+        if *rules == TrafficRules::default() {
+            return Ok(self.rules.clear_traffic(&directory, id)?);
+        }
+        let applied = self.rules.set_traffic(&directory, id, rules)?;
+        for caveat in &applied.caveats {
+            tracing::warn!(workload = %owner.id, caveat, "a network rule is held less well");
+        }
+        let Some(refused) = applied.refused.first() else {
+            return Ok(());
+        };
+        let reason = format!("{} is not enforceable: {}", refused.rule, refused.reason);
+        if let Value::Traffic(before) = from.in_force {
+            self.rules.set_traffic(&directory, id, before)?;
+        }
+        Err(HandError::NotEnforceable(reason))
     }
 }
 
@@ -81,8 +122,14 @@ impl Hands for Kernel {
         let control = self.pinned(owner, thing)?;
         match thing {
             Thing::Knob(knob) => Ok(Value::Setting(control.read(knob)?)),
-            Thing::Traffic => Ok(Value::Traffic(Default::default())),
-            Thing::Devices => Ok(Value::Devices(Vec::new())),
+            Thing::Traffic => {
+                let (directory, id) = self.unified(owner)?;
+                Ok(Value::Traffic(self.rules.traffic(&directory, id)?))
+            }
+            Thing::Devices => {
+                let (directory, id) = self.unified(owner)?;
+                Ok(Value::Devices(self.rules.devices(&directory, id)?))
+            }
         }
     }
 
@@ -100,7 +147,7 @@ impl Hands for Kernel {
         &mut self,
         owner: &Owner,
         value: &Value,
-        _from: From<'_>,
+        from: From<'_>,
     ) -> Result<Progress, HandError> {
         let control = self.pinned(owner, value.thing())?;
         match value {
@@ -113,14 +160,24 @@ impl Hands for Kernel {
                 }
                 Err(ControlError::NotTaken { knob, .. }) => {
                     let found = control.read(knob)?;
-                    Err(HandError::Foreign(Value::Setting(found)))
+                    Err(HandError::Foreign(Box::new(Value::Setting(found))))
                 }
                 Err(error) => Err(error.into()),
             },
-            Value::Traffic(_) | Value::Devices(_) | Value::DeviceLists(_) => {
-                Err(HandError::NotEnforceable("no rules".into()))
+            Value::Traffic(rules) => {
+                self.set_traffic(owner, rules, from)?;
+                Ok(Progress::Done(self.read(owner, Thing::Traffic)?))
+            }
+            Value::Devices(rules) => {
+                let (directory, id) = self.unified(owner)?;
+                self.rules.set_devices(&directory, id, rules)?;
+                Ok(Progress::Done(self.read(owner, Thing::Devices)?))
             }
         }
+    }
+
+    fn tend(&mut self) {
+        self.rules.tend();
     }
 
     fn files(&mut self, owner: &Owner, thing: Thing) -> Vec<PathBuf> {
@@ -147,6 +204,19 @@ impl std::convert::From<ControlError> for HandError {
             | ControlError::NotFrozen { .. }
             | ControlError::StillAlive { .. }
             | ControlError::Thread(_) => Self::Failed(in_one_line(&error)),
+        }
+    }
+}
+
+impl std::convert::From<RulesError> for HandError {
+    fn from(error: RulesError) -> Self {
+        match &error {
+            RulesError::Vanished { .. } => Self::Gone,
+            RulesError::Invalid(_) => Self::Refused(error.to_string()),
+            RulesError::NotCgroup2 { .. } | RulesError::Hold { .. } => {
+                Self::NotEnforceable(in_one_line(&error))
+            }
+            RulesError::Open { .. } | RulesError::Clear { .. } => Self::Failed(in_one_line(&error)),
         }
     }
 }

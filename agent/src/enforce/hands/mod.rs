@@ -34,7 +34,7 @@ pub(crate) trait Hands {
     /// As [`read`](Self::read).
     fn asides(&mut self, owner: &Owner, value: &Value) -> Result<Vec<Value>, HandError>;
 
-    /// Sets it, by what was there before any claim and what is there now.
+    /// Sets it, by what is there now.
     ///
     /// # Errors
     /// It is not in force.
@@ -47,12 +47,14 @@ pub(crate) trait Hands {
 
     /// The files that somebody else would write to change it.
     fn files(&mut self, owner: &Owner, thing: Thing) -> Vec<PathBuf>;
+
+    /// To be called a few times a second while traffic is held.
+    fn tend(&mut self) {}
 }
 
 /// What a write starts from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct From<'a> {
-    pub(crate) original: &'a Value,
     pub(crate) in_force: &'a Value,
 }
 
@@ -90,7 +92,7 @@ pub(crate) enum HandError {
     Refused(String),
     /// Somebody else wrote at the same time.
     #[error("somebody else set {0} meanwhile")]
-    Foreign(Value),
+    Foreign(Box<Value>),
     #[error("{0}")]
     Failed(String),
 }

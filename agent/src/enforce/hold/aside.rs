@@ -87,7 +87,6 @@ impl<H: Hands> Hold<H> {
                 continue;
             }
             let from = From {
-                original: &aside.original,
                 in_force: aside.in_force.as_ref().unwrap_or(&aside.original),
             };
             match self.hands.write(&given_back.owner, &aside.original, from) {

@@ -131,7 +131,7 @@ impl<H: Hands> Hold<H> {
         if let HandError::Foreign(found) = &error {
             let yielded = Effect {
                 before: new.in_force.clone(),
-                after: found.clone(),
+                after: (**found).clone(),
                 state: EffectState::Yielded,
             };
             self.settled(slot, None);

@@ -315,7 +315,6 @@ impl Held {
 
     fn from(&self) -> From<'_> {
         From {
-            original: &self.original,
             in_force: &self.in_force,
         }
     }

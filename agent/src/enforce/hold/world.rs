@@ -111,7 +111,7 @@ fn rounded(value: &Value) -> Value {
 
 impl Kernel {
     fn check(&self, id: u64) -> Result<(), HandError> {
-        if self.gone.contains(&id) {
+        if self.gone.contains(&id) || !self.values.keys().any(|(of, _)| *of == id) {
             return Err(HandError::Gone);
         }
         Ok(())
@@ -255,6 +255,6 @@ impl Walk for SlowWrite {
     }
 
     fn can_be_dropped(&self) -> bool {
-        self.id % 2 == 0
+        self.id.is_multiple_of(2)
     }
 }

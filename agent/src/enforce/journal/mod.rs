@@ -14,4 +14,6 @@ mod tests;
 
 pub(crate) use entry::Returned;
 pub(crate) use file::{Journal, JournalError, JournalStatus};
-pub(crate) use fold::{State, fold};
+pub(crate) use fold::State;
+#[cfg(test)]
+pub(crate) use fold::fold;

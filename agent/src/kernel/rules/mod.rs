@@ -3,6 +3,31 @@
 //! In: a cgroup v2 directory and the rules for it. Out: programs attached to that cgroup, and what
 //! they dropped. Why there is a rule is for others to know.
 
+mod applied;
+mod attachment;
+mod bpffs;
+mod descriptors;
+mod egress;
+mod encode;
+mod error;
+mod hold;
+mod ingress;
+mod leftover;
+mod list;
+mod load;
+mod netlink;
+mod part;
+mod queue;
 mod rule;
+mod sockets;
+mod support;
+mod target;
+mod value;
+mod veth;
 
-pub use rule::{AddressRange, DeviceKind, DeviceRule, PortRange, TrafficRules};
+pub use applied::{Applied, EgressMethod, IngressMethod, Passage, Refused, RuleCounters};
+pub use error::{HoldError, RulesError};
+pub use hold::CgroupRules;
+pub use leftover::{Leftover, leftovers};
+pub use rule::{AddressRange, DeviceKind, DeviceRule, InvalidRule, PortRange, TrafficRules};
+pub use support::{RuleSupport, rule_support};

@@ -52,12 +52,7 @@ pub(super) const GROUP: Group = Group {
             source: Source::new("the ledger"),
             absent: "before the first reading",
             emit: Emit::Once(|scrape, out| {
-                let time = &scrape.snapshot.agent.reading_time;
-                if let Some(&count) = time.counts.last() {
-                    let bounds = time.bounds_seconds.iter().copied();
-                    let buckets = bounds.zip(time.counts.iter().copied());
-                    out.histogram(&[], buckets, time.sum_seconds, count);
-                }
+                out.whole_histogram(&scrape.snapshot.agent.reading_time);
             }),
             ..Family::SINGLE
         },

@@ -5,6 +5,7 @@
 mod agent;
 mod cpu;
 mod disk;
+mod enforcement;
 mod engines;
 mod host;
 mod limits;
@@ -12,6 +13,7 @@ mod load;
 mod machine;
 mod memory;
 mod network;
+mod policy;
 mod pressure;
 mod probes;
 mod process;
@@ -45,6 +47,8 @@ pub(crate) const GROUPS: &[Group] = &[
     limits::GROUP,
     machine::GROUP,
     host::GROUP,
+    policy::GROUP,
+    enforcement::GROUP,
     probes::GROUP,
     agent::GROUP,
     engines::GROUP,

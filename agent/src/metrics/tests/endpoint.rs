@@ -43,6 +43,7 @@ impl Endpoint {
             listener,
             receiver,
             watch::Sender::new(Options::default()).subscribe(),
+            None,
             sender,
             token.clone(),
         );

@@ -2,26 +2,15 @@
 
 use std::time::Duration;
 
-use crate::cgroup::{IoCaps, Knob, Setting};
+use crate::cgroup::{IoCaps, Knob, Setting, memory_for_writes};
 use crate::kernel::TrafficRules;
 use crate::policy::order::{Amount, Limit};
 use crate::policy::settle::{bytes_of, exactly};
 use crate::policy::traffic::{covers, shown_address, shown_ports};
-use crate::policy::units::{ByteSize, TimeSpan};
+use crate::policy::units::{ByteRate, ByteSize, TimeSpan};
 
 /// Less no process lives in.
 const LEAST_MEMORY: u64 = 1 << 20;
-/// Writes slower than this, in bytes a second, and the `memory.max` that a program needs which writes
-/// files: with less, v6.12 killed `dd` on ext4, in some runs at half of it. Pages under writeback cannot
-/// be reclaimed, and reclaim that gets nowhere ends in the OOM killer (`try_charge_memcg()`,
-/// `mm/memcontrol.c`).
-const MEMORY_FOR_WRITES: [(u64, u64); 3] = [
-    (4 << 20, 256 << 20),
-    (16 << 20, 64 << 20),
-    (u64::MAX, 32 << 20),
-];
-/// What one write of the kernel's is taken to be, where only their number is capped.
-const BYTES_PER_WRITE: u64 = 64 << 10;
 
 /// Two limits, or one, that should not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,32 +186,20 @@ fn io(limits: &[Limit], at: &mut At<'_>) {
         }
         seen.push(disk);
         let memory = bytes_of(limits, Knob::MemoryMax);
-        let least = least_memory_for_writes(&caps);
-        if let (Some(memory), Some(least)) = (memory, least)
-            && memory < least
+        if let (Some(memory), Some(rate)) = (memory, caps.wbps)
+            && memory < memory_for_writes(rate)
         {
             let what = format!(
-                "with so slow writes, memory.max has to be {} at the least, not {}: pages that wait to be \
-                 written count as memory and cannot be dropped, and a program that writes files is killed",
-                ByteSize(least),
+                "with writes capped at {}, memory.max has to be {} at the least, not {}: pages that wait \
+                 to be written count as memory and cannot be reclaimed, and a program that writes files \
+                 is killed",
+                ByteRate(rate),
+                ByteSize(memory_for_writes(rate)),
                 ByteSize(memory)
             );
             at("io.max", what);
         }
     }
-}
-
-/// The least `memory.max` with which these caps do not get a program killed that writes files; `None`:
-/// writes are not capped. Of cgroup v2: v1 does not cap buffered writes.
-#[must_use]
-pub fn least_memory_for_writes(caps: &IoCaps) -> Option<u64> {
-    let bytes = caps.wbps.unwrap_or(u64::MAX);
-    let writes = caps.wiops.map(|rate| rate.saturating_mul(BYTES_PER_WRITE));
-    let rate = bytes.min(writes.unwrap_or(u64::MAX));
-    let capped = caps.wbps.is_some() || caps.wiops.is_some();
-    let mut steps = MEMORY_FOR_WRITES.into_iter();
-    let step = steps.find(|(slower_than, _)| rate < *slower_than);
-    step.map(|(_, memory)| memory).filter(|_| capped)
 }
 
 /// What a limit caps and to what, if it caps a disk.

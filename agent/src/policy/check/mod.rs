@@ -14,11 +14,11 @@ mod ties;
 use std::collections::BTreeMap;
 
 use super::file::Problems;
-use super::set::{MOST_RULES, Policy, PolicySet};
+use super::set::{Policy, PolicySet};
 
 use self::overlap::matches_nothing;
 
-pub use limits::{Clash, clashes, least_memory_for_writes};
+pub use limits::{Clash, clashes};
 
 pub(super) fn all(set: &PolicySet, problems: &mut Problems) {
     let names = set.policies.iter().map(|policy| policy.name.as_ref());
@@ -44,9 +44,6 @@ fn one(path: &str, policy: &Policy, problems: &mut Problems) {
     let rules_path = format!("{path}.rule");
     let names = policy.rules.iter().map(|rule| rule.name.as_ref());
     unique(&rules_path, "rule", names, problems);
-    if policy.rules.len() > MOST_RULES {
-        problems.at(&rules_path, format!("more than {MOST_RULES} rules"));
-    }
     for (index, rule) in policy.rules.iter().enumerate() {
         let path = format!("{rules_path}[{index}]");
         condition::check(&path, &rule.when, problems);

@@ -171,9 +171,11 @@ pub(super) fn amount_of(setting: &Setting) -> Option<f64> {
         | Setting::MemoryMin(value)
         | Setting::MemorySwapMax(value)
         | Setting::PidsMax(value) => value.map(|value| value as f64),
-        Setting::CpuMaxBurst(value) | Setting::CpuWeight(value) | Setting::IoWeight(value) => {
-            Some(*value as f64)
-        }
+        Setting::CpuMaxBurst(value)
+        | Setting::CpuWeight(value)
+        | Setting::CpuShares(value)
+        | Setting::IoWeight(value)
+        | Setting::IoBfqWeight(value) => Some(*value as f64),
         Setting::CpuIdle(_)
         | Setting::CpusetCpus(_)
         | Setting::CpusetMems(_)

@@ -24,7 +24,8 @@ const PSI_WINDOW: (Duration, Duration) = (Duration::from_millis(500), Duration::
 const ABOVE: &str = "Holds above this: a value with its unit, `\"90% of memory.max\"` (what is in force; never, \
                      where that is unlimited), `\"80% of host\"` (memory and CPU).";
 const BELOW: &str = "In place of `above`: holds below this.";
-const CLEAR: &str = "Holds until the value is back past this, on the good side of the threshold.";
+const CLEAR: &str = "Holds until the value is back at this, on the good side of the threshold. In \
+                     between nothing further is done, and nothing is let go.";
 
 pub(super) const METRIC_KEYS: &[Key] = &[
     key(

@@ -23,7 +23,7 @@ pub(super) const SCALE_KEYS: &[Key] = &[
         "up",
         "`1.2`, above 1",
         "`1.2`",
-        "Each `every` while the conditions hold: times the value in force.",
+        "Each `every` while values are past their thresholds: times the value in force.",
     ),
     key(
         "down",
@@ -69,8 +69,8 @@ pub(super) const THROTTLE_KEYS: &[Key] = &[
         "to",
         "`\"50%\"`, above 0, below 100",
         "",
-        "Of what is used when the step is taken, over the second before; then, each `every` while the \
-         conditions hold, of the cap in force.",
+        "Of what is used when the step is taken; then, each `every` while values are past their \
+         thresholds, of the cap in force.",
     ),
     key(
         "every",

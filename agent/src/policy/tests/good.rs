@@ -169,32 +169,22 @@ fn a_step_on_traffic_keeps_what_the_policy_denies() {
 
 #[test]
 fn slow_writes_need_memory() {
-    let caps = |wbps: Option<u64>, wiops: Option<u64>| crate::cgroup::IoCaps {
-        wbps,
-        wiops,
-        ..Default::default()
-    };
-    let mib = |size: u64| size << 20;
-    for (caps, least) in [
-        (caps(None, None), None),
-        (caps(Some(mib(1)), None), Some(mib(256))),
-        (caps(Some(mib(4)), None), Some(mib(64))),
-        (caps(Some(mib(16)), None), Some(mib(32))),
-        (caps(Some(mib(16)), Some(10)), Some(mib(256))),
-        (caps(None, Some(10_000)), Some(mib(32))),
-    ] {
-        assert_eq!(
-            crate::policy::least_memory_for_writes(&caps),
-            least,
-            "{caps:?}"
-        );
-    }
-    let with = |memory: &str| {
-        format!(
+    let with = |memory: &str, cap: &str| {
+        let text = format!(
             "version = 1\n[[policy]]\nname = 'p'\nmatch = {{}}\n[policy.limits]\n'memory.max' = '{memory}'\n\
-             'io.max' = [{{ path = '/', wbps = '8MiB' }}]\n"
-        )
+             'io.max' = [{{ path = '/', {cap} }}]\n"
+        );
+        parse(&text).is_ok()
     };
-    assert!(parse(&with("63MiB")).is_err());
-    assert!(parse(&with("64MiB")).is_ok());
+    // memory² × rate, as measured: see cgroup::control.
+    for (memory, cap, fine) in [
+        ("63MiB", "wbps = '4MiB'", false),
+        ("64MiB", "wbps = '4MiB'", true),
+        ("127MiB", "wbps = '1MiB'", false),
+        ("128MiB", "wbps = '1MiB'", true),
+        ("16MiB", "wbps = '64MiB'", true),
+        ("16MiB", "rbps = '1MiB'", true),
+    ] {
+        assert_eq!(with(memory, cap), fine, "{memory}, {cap}");
+    }
 }

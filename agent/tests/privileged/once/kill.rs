@@ -151,10 +151,10 @@ fn processes(own: &OwnCgroup, kind: &str) -> usize {
     lines(directory) + lines(&directory.join("below"))
 }
 
-/// Twenty chains of processes, each of which forks the next and exits: nobody is there for long. They
+/// Ten chains of processes, each of which forks the next and exits: nobody is there for long. They
 /// end by themselves after half a minute, should the test fail.
-const RESTLESS: &str = "my $end = time + 30; for (1 .. 20) { next if fork; while (time < $end) { \
-                        exit if fork; select undef, undef, undef, 0.002 } }";
+const RESTLESS: &str = "my $end = time + 30; for (1 .. 10) { next if fork; while (time < $end) { \
+                        exit if fork; select undef, undef, undef, 0.02 } }";
 
 #[test]
 fn who_forks_without_end_dies_too() {
@@ -166,7 +166,7 @@ fn who_forks_without_end_dies_too() {
                 let listed = || own.read(kind, "cgroup.procs");
                 let before = poll("chains", || {
                     let now = listed();
-                    (now.lines().count() >= 20).then_some(now)
+                    (now.lines().count() >= 10).then_some(now)
                 });
                 poll("others", || {
                     let now = listed();

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::metrics::Metrics;
-use super::settings::Settings;
+use super::settings::{POLICY, Settings};
 use super::{poll, skip};
 
 /// The debug build loads its programs in two seconds on an idle machine.
@@ -33,8 +33,18 @@ impl Agent {
         Some(agent.ready())
     }
 
+    /// The same, with a policy file.
+    pub(crate) fn start_with_policy(test: &str, settings: &Settings, policy: &str) -> Option<Self> {
+        let agent = Self::spawn_with(test, settings, Some(policy))?;
+        Some(agent.ready())
+    }
+
     /// Starts it and does not wait.
     pub(crate) fn spawn(test: &str, settings: &Settings) -> Option<Self> {
+        Self::spawn_with(test, settings, None)
+    }
+
+    fn spawn_with(test: &str, settings: &Settings, policy: Option<&str>) -> Option<Self> {
         if !nix::unistd::geteuid().is_root() {
             skip(test, "not root");
             return None;
@@ -46,7 +56,10 @@ impl Agent {
             settings.file(directory.path(), port),
         )
         .expect("configuration");
-        let child = run(directory.path(), settings.through);
+        if let Some(policy) = policy {
+            fs::write(directory.path().join(POLICY), policy).expect("policy");
+        }
+        let child = run(directory.path(), &settings.through);
         Some(Self {
             child,
             directory,
@@ -73,11 +86,64 @@ impl Agent {
 
     /// SIGKILL, and the same agent again; returns before it is ready.
     pub(crate) fn kill_and_start_again(&mut self) {
+        self.kill();
+        assert!(self.socket().exists(), "a killed agent leaves its socket");
+        self.start_again();
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("SIGKILL");
         self.child.wait().expect("the killed agent");
-        assert!(self.socket().exists(), "a killed agent leaves its socket");
+    }
+
+    /// SIGTERM, and waits until it has ended.
+    pub(crate) fn end(&mut self) {
+        self.signal(Signal::SIGTERM);
+        let status = poll("end", || self.child.try_wait().expect("the agent"));
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    /// One that has ended, with the same files, until it is ready.
+    pub(crate) fn start_again(&mut self) {
         self.child = run(self.directory.path(), &[]);
         self.wait_ready();
+    }
+
+    /// Writes its policy file anew.
+    pub(crate) fn set_policy(&self, policy: &str) {
+        fs::write(self.directory.path().join(POLICY), policy).expect("policy");
+    }
+
+    /// What a verb that succeeds says.
+    pub(crate) fn say(&self, arguments: &[&str]) -> String {
+        let output = self.plimsoll(arguments);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "plimsoll {arguments:?}: {complaint}{}\n{}",
+            String::from_utf8_lossy(&output.stdout),
+            self.log()
+        );
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// What a verb that fails with `status` says, on both outputs.
+    pub(crate) fn refuse(&self, arguments: &[&str], status: i32) -> String {
+        let output = self.plimsoll(arguments);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
+        said
+    }
+
+    fn plimsoll(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_plimsoll"))
+            .arg("--socket")
+            .arg(self.socket())
+            .args(arguments)
+            .output()
+            .expect("plimsoll")
     }
 
     /// Runs to its end, which a failed start has soon: exit status and log.
@@ -219,7 +285,7 @@ impl Drop for Agent {
     }
 }
 
-fn run(directory: &Path, through: &[&str]) -> Child {
+fn run(directory: &Path, through: &[String]) -> Child {
     let log = File::options()
         .create(true)
         .append(true)

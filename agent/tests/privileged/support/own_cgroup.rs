@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -150,6 +150,12 @@ impl OwnCgroup {
     pub(crate) fn run(&mut self, program: &str, arguments: &[&str]) {
         let status = self.spawn(program, arguments).wait().expect(program);
         assert!(status.success(), "{program} {arguments:?}: {status}");
+    }
+
+    /// Waits for the end of a program that was started here.
+    pub(crate) fn wait(&mut self, process: u32) -> ExitStatus {
+        let own = self.children.iter_mut().find(|child| child.id() == process);
+        own.expect("a child").wait().expect("its end")
     }
 
     /// Ends its processes and removes it, as dropping does; the value stays to be asked.

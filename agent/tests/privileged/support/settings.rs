@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// The agent's policy file, which may be absent.
+pub(super) const POLICY: &str = "policy.toml";
+
 /// What tests set; the rest is as shipped, but that no engine is asked.
 pub(crate) struct Settings {
     pub(crate) tick: &'static str,
@@ -13,7 +16,7 @@ pub(crate) struct Settings {
     /// `None`: one of its own.
     pub(crate) socket: Option<PathBuf>,
     /// A program, with arguments, that runs the agent.
-    pub(crate) through: &'static [&'static str],
+    pub(crate) through: Vec<String>,
 }
 
 impl Default for Settings {
@@ -25,7 +28,7 @@ impl Default for Settings {
             max_workloads: 20_000,
             port: None,
             socket: None,
-            through: &[],
+            through: Vec::new(),
         }
     }
 }
@@ -49,7 +52,13 @@ impl Settings {
              [metrics]\nlisten = \"127.0.0.1:{port}\"\nretain_dead = \"{retain_dead}\"\n\
              [containers]\nmax_workloads = {max_workloads}\n\
              [attribution]\ndocker_socket = \"\"\npodman_socket = \"\"\n\
-             containers_storage = \"\"\ncontainerd_state = \"\"\n"
+             containers_storage = \"\"\ncontainerd_state = \"\"\n\
+             [policy]\nfile = {policy:?}\n\
+             [enforce]\nstate_dir = {state:?}\n\
+             [audit]\npath = {audit:?}\n",
+            policy = directory.join(POLICY),
+            state = directory.join("enforce"),
+            audit = directory.join("audit.jsonl"),
         )
     }
 }

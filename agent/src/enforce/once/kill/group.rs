@@ -72,6 +72,7 @@ async fn climb(control: &Arc<Control>, there: usize, ladder: Ladder) -> Result<E
 async fn kill_all(control: &Arc<Control>, why: &str) -> Result<Ending, Ending> {
     let control = Arc::clone(control);
     let killed = blocking(move || {
+        let _still = Still::hold(&control);
         for _ in 1..TRIES {
             match control.kill_all() {
                 Err(ControlError::StillAlive { .. }) => {}
@@ -84,6 +85,36 @@ async fn kill_all(control: &Arc<Control>, why: &str) -> Result<Ending, Ending> {
     let mut ending = ended(killed.processes, killed.took, "SIGKILL");
     ending.after = ending.after.map(|after| format!("{why}{after}"));
     Ok(ending)
+}
+
+/// v1 has no kill for all at once. Whoever forks without end takes the CPUs from us and is gone when
+/// a signal comes, so it is stopped before the first look, for as long as that takes.
+struct Still<'a>(Option<&'a Control>);
+
+impl<'a> Still<'a> {
+    fn hold(control: &'a Control) -> Self {
+        let file = control.files(Knob::Freeze);
+        let on_v1 = file.iter().any(|file| file.ends_with("freezer.state"));
+        let frozen = matches!(control.read(Knob::Freeze), Ok(Setting::Freeze(true)));
+        if !on_v1 || frozen {
+            return Self(None);
+        }
+        if let Err(error) = control.write(&Setting::Freeze(true)) {
+            tracing::debug!(%error, "not stopped before the kill");
+        }
+        Self(Some(control))
+    }
+}
+
+impl Drop for Still<'_> {
+    fn drop(&mut self) {
+        // The killed were let go; who could not be killed is, too. Gone is as good.
+        if let Some(control) = self.0
+            && let Err(error) = control.write(&Setting::Freeze(false))
+        {
+            tracing::debug!(%error, "not thawed after the kill");
+        }
+    }
 }
 
 /// A frozen process heeds a signal only when somebody thaws it.

@@ -1,0 +1,79 @@
+//! `plimsoll kill`
+
+use std::time::Duration;
+
+use clap::Args;
+use nix::sys::signal::Signal;
+
+use super::Format;
+use super::actions::show;
+use super::failure::Failure;
+use super::output::Output;
+use crate::api::{Client, KillRequest};
+use crate::policy::Process;
+
+/// Kill all processes of a workload, or send them a signal
+///
+/// An engine or systemd may start it again: that is theirs to decide.
+#[derive(Debug, Args)]
+pub(super) struct KillArgs {
+    /// Name, id or cgroup path
+    #[arg(value_name = "NAME")]
+    workload: String,
+    /// Signal, by name or number
+    #[arg(short, long, default_value = "KILL", value_parser = signal)]
+    signal: Signal,
+    /// Wait this long for them to end, then send KILL
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    grace: Option<Duration>,
+    /// The first process only: of a container its init
+    #[arg(long)]
+    main: bool,
+}
+
+pub(super) async fn run(
+    args: KillArgs,
+    client: &Client,
+    format: Format,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    let request = KillRequest {
+        scope: if args.main {
+            Process::Main
+        } else {
+            Process::Cgroup
+        },
+        signal: args.signal as i32,
+        grace: args.grace.unwrap_or_default(),
+        escalate: args.grace.map(|_| Signal::SIGKILL as i32),
+    };
+    show(&client.kill(&args.workload, &request).await?, format, out)
+}
+
+/// `TERM`, `SIGTERM`, `term` or `15`.
+fn signal(text: &str) -> Result<Signal, String> {
+    if let Ok(number) = text.parse::<i32>() {
+        return Signal::try_from(number).map_err(|_| format!("no signal has the number {number}"));
+    }
+    let name = text.to_ascii_uppercase();
+    let name = name.strip_prefix("SIG").unwrap_or(&name);
+    format!("SIG{name}")
+        .parse()
+        .map_err(|_| "no such signal; for example `TERM`, `KILL`, `15`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn signals_by_name_and_number() {
+        for text in ["TERM", "SIGTERM", "term", "15"] {
+            assert_eq!(signal(text).unwrap(), Signal::SIGTERM, "{text}");
+        }
+        assert!(signal("0").is_err());
+        assert!(signal("TREM").is_err());
+    }
+}

@@ -1,0 +1,122 @@
+//! A workload of a test's own with every controller there is, and its control files by their v2
+//! names, whichever version carries them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::process::Child;
+
+use crate::support::own_cgroup::{V2, mount_of, mounted};
+use crate::support::{OwnCgroup, skip};
+
+/// v1's "no limit" is the largest number of whole pages.
+const UNLIMITED: u64 = 1 << 62;
+
+pub(super) struct Cell {
+    own: OwnCgroup,
+}
+
+impl Cell {
+    /// `None`, and the test is skipped, where cpu, memory, pids or the freezer are on no hierarchy.
+    pub(super) fn make(test: &str) -> Option<Self> {
+        for controller in ["cpu", "memory", "pids"] {
+            if mount_of(controller).is_none() && !on_v2(controller) {
+                skip(
+                    test,
+                    &format!("no hierarchy carries the {controller} controller"),
+                );
+                return None;
+            }
+        }
+        let wanted = mounted(&["cpu", "cpuacct", "memory", "pids", "freezer", V2]);
+        Some(Self {
+            own: OwnCgroup::make(test, &wanted)?,
+        })
+    }
+
+    pub(super) fn path(&self) -> String {
+        self.own.path()
+    }
+
+    pub(super) fn spawn(&mut self, program: &str, arguments: &[&str]) -> &mut Child {
+        self.own.spawn(program, arguments)
+    }
+
+    /// Quota in microseconds a period of 100 ms; `None`: unlimited.
+    pub(super) fn cpu_quota(&self) -> Option<u64> {
+        if mount_of("cpu").is_some() {
+            return self.text("cpu", "cpu.cfs_quota_us").parse().ok();
+        }
+        let text = self.text(V2, "cpu.max");
+        text.split(' ').next().unwrap().parse().ok()
+    }
+
+    /// `None`: unlimited.
+    pub(super) fn memory_max(&self) -> Option<u64> {
+        let text = if mount_of("memory").is_some() {
+            self.text("memory", "memory.limit_in_bytes")
+        } else {
+            self.text(V2, "memory.max")
+        };
+        text.parse().ok().filter(|bytes| *bytes < UNLIMITED)
+    }
+
+    /// Sets it as another program would.
+    pub(super) fn set_memory_max(&self, bytes: u64) {
+        let (hierarchy, file) = if mount_of("memory").is_some() {
+            ("memory", "memory.limit_in_bytes")
+        } else {
+            (V2, "memory.max")
+        };
+        self.own.write(hierarchy, file, &bytes.to_string());
+    }
+
+    pub(super) fn memory_usage(&self) -> u64 {
+        let text = if mount_of("memory").is_some() {
+            self.text("memory", "memory.usage_in_bytes")
+        } else {
+            self.text(V2, "memory.current")
+        };
+        text.parse().unwrap()
+    }
+
+    /// `None`: unlimited.
+    pub(super) fn pids_max(&self) -> Option<u64> {
+        let hierarchy = if mount_of("pids").is_some() {
+            "pids"
+        } else {
+            V2
+        };
+        self.text(hierarchy, "pids.max").parse().ok()
+    }
+
+    /// By v1's freezer or v2's.
+    pub(super) fn is_frozen(&self) -> bool {
+        let v1 = mount_of("freezer").is_some() && self.text("freezer", "freezer.state") != "THAWED";
+        let v2 = mount_of(V2).is_some()
+            && self
+                .text(V2, "cgroup.events")
+                .lines()
+                .any(|line| line == "frozen 1");
+        v1 || v2
+    }
+
+    /// Its processes.
+    pub(super) fn processes(&self) -> Vec<u32> {
+        let hierarchy = if mount_of("pids").is_some() {
+            "pids"
+        } else {
+            V2
+        };
+        let text = self.own.read(hierarchy, "cgroup.procs");
+        text.lines().map(|line| line.parse().unwrap()).collect()
+    }
+
+    fn text(&self, hierarchy: &str, file: &str) -> String {
+        self.own.read(hierarchy, file).trim_end().to_owned()
+    }
+}
+
+fn on_v2(controller: &str) -> bool {
+    let list = mount_of(V2).map(|mount| mount.join("cgroup.subtree_control"));
+    let list = list.and_then(|path| std::fs::read_to_string(path).ok());
+    list.is_some_and(|list| list.split_whitespace().any(|one| one == controller))
+}

@@ -1,0 +1,12 @@
+//! The whole agent holds workloads: what an operator and a policy file ask for is in the kernel, and
+//! is given back.
+
+mod cell;
+mod guardian;
+mod monitor;
+mod operator;
+mod policy;
+mod reaction;
+mod scenarios;
+
+use cell::Cell;

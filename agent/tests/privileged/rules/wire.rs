@@ -1,0 +1,280 @@
+//! A sender in a cgroup that is limited and a receiver in one that is not, each in a network
+//! namespace of its own, with a veth pair between them; and iperf3 over it.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use plimsoll::kernel::{Applied, CgroupRules, TrafficRules};
+use serde_json::Value;
+
+use crate::support::{OwnCgroup, V2, installed, poll};
+
+/// Payload of a full TCP segment with timestamps in a packet of 1,500 bytes from the IP header on.
+const SEGMENT: f64 = 1_448.0;
+const PACKET: f64 = 1_500.0;
+/// IP's and UDP's headers.
+const UDP_HEADERS: f64 = 28.0;
+pub(super) const MBIT: u64 = 1_000_000;
+
+/// The receiver's address.
+pub(super) const RECEIVER: &str = "10.78.0.2";
+
+/// Between whom iperf3 sends.
+#[derive(Clone, Copy)]
+pub(super) struct Path {
+    /// Index of the receiver's namespace: 0 is the sender's own.
+    receiver: usize,
+    /// Runs before the machine's other work, which is not what is measured.
+    ahead: &'static [&'static str],
+    address: &'static str,
+    port: u16,
+}
+
+pub(super) const OVER_WIRE: Path = Path {
+    receiver: 1,
+    ahead: &["chrt", "--fifo", "1"],
+    address: RECEIVER,
+    port: 5_201,
+};
+/// The same, for a second run at the same time.
+pub(super) const BESIDE: Path = Path {
+    port: 5_202,
+    ..OVER_WIRE
+};
+/// For runs that have no limit at times, and would leave nothing to the test itself.
+pub(super) const UNLIMITED: Path = Path {
+    ahead: &["nice", "-n", "-5"],
+    ..OVER_WIRE
+};
+pub(super) const LOOPBACK: Path = Path {
+    receiver: 0,
+    address: "127.0.0.1",
+    port: 5_203,
+    ..UNLIMITED
+};
+
+pub(super) struct Wire {
+    pub(super) sender: OwnCgroup,
+    pub(super) receiver: OwnCgroup,
+    /// A process in each one's network namespace.
+    holders: [u32; 2],
+    scratch: tempfile::TempDir,
+    runs: u32,
+}
+
+/// What iperf3's receiver says.
+pub(super) struct Report {
+    /// Bits of payload a second, over the whole run.
+    payload: f64,
+    /// The same, interval by interval.
+    pub(super) intervals: Vec<f64>,
+    /// Bytes of each datagram; 0 for TCP.
+    datagram: f64,
+}
+
+impl Report {
+    /// Bits a second from the IP header on.
+    pub(super) fn wire(&self) -> f64 {
+        self.payload * self.overhead()
+    }
+
+    pub(super) fn overhead(&self) -> f64 {
+        if self.datagram == 0.0 {
+            PACKET / SEGMENT
+        } else {
+            (self.datagram + UDP_HEADERS) / self.datagram
+        }
+    }
+}
+
+/// An iperf3 run under way.
+pub(super) struct Run {
+    log: PathBuf,
+    sender: u32,
+    receiver: u32,
+}
+
+impl Wire {
+    /// `None`, and the test is skipped, where something is missing.
+    pub(super) fn make(test: &str) -> Option<Self> {
+        Self::between(test, |sender| hold(sender))
+    }
+
+    /// The same, with the sender's end in the namespace of this thread.
+    pub(super) fn make_from_here(test: &str) -> Option<Self> {
+        Self::between(test, |sender| sender.spawn("sleep", &["600"]).id())
+    }
+
+    fn between(test: &str, hold_sender: impl Fn(&mut OwnCgroup) -> u32) -> Option<Self> {
+        if !installed(test, "iperf3") || !installed(test, "ip") || !installed(test, "chrt") {
+            return None;
+        }
+        let mut sender = OwnCgroup::make(test, &[V2])?;
+        let mut receiver = OwnCgroup::make(test, &[V2])?;
+        let holders = [hold_sender(&mut sender), hold(&mut receiver)];
+        let other = holders[1].to_string();
+        let veth = [
+            "link", "add", "wire0", "type", "veth", "peer", "name", "wire1", "netns", &other,
+        ];
+        ip(holders[0], &veth);
+        for (holder, interface, address) in [
+            (holders[0], "wire0", "10.78.0.1/24"),
+            (holders[1], "wire1", "10.78.0.2/24"),
+        ] {
+            ip(holder, &["address", "add", address, "dev", interface]);
+            ip(holder, &["link", "set", "lo", "up"]);
+            ip(holder, &["link", "set", interface, "up"]);
+        }
+        Some(Self {
+            sender,
+            receiver,
+            holders,
+            scratch: tempfile::tempdir().unwrap(),
+            runs: 0,
+        })
+    }
+
+    /// Sets the sender's rules; nothing may be refused.
+    pub(super) fn limit(&self, rules: &mut CgroupRules, traffic: &TrafficRules) -> Applied {
+        let directory = self.sender.directory(V2);
+        let applied = rules
+            .set_traffic(directory, id(&self.sender), traffic)
+            .unwrap();
+        assert_eq!(applied.refused, [], "{applied:?}");
+        applied
+    }
+
+    /// Sends from the limited cgroup until iperf3's time is over.
+    pub(super) fn send(&mut self, arguments: &[&str]) -> Report {
+        let run = self.start(OVER_WIRE, arguments);
+        self.finish(run)
+    }
+
+    /// Begins to send.
+    pub(super) fn start(&mut self, path: Path, arguments: &[&str]) -> Run {
+        self.runs += 1;
+        let log = self.scratch.path().join(format!("{}.json", self.runs));
+        let port = path.port.to_string();
+        let within = |n: usize| format!("--net=/proc/{}/ns/net", self.holders[n]);
+        let (sender, receiver) = (within(0), within(path.receiver));
+        // A run that hangs fails.
+        let end = |namespace: &str, rest: &[&str]| -> Vec<String> {
+            let words = [&[namespace, "timeout", "60"], path.ahead, &["iperf3"], rest];
+            words.concat().into_iter().map(str::to_owned).collect()
+        };
+        let log_argument = log.to_str().unwrap();
+        let serve = [
+            "-s",
+            "-1",
+            "-J",
+            "-i",
+            "0.5",
+            "-p",
+            &port,
+            "--logfile",
+            log_argument,
+        ];
+        let server = end(&receiver, &serve);
+        let receiver = spawn(&mut self.receiver, &server);
+        let holder = self.holders[path.receiver];
+        poll("a listening receiver", || {
+            listens(holder, path.port).then_some(())
+        });
+        let to = ["-c", path.address, "-p", &port];
+        let client = end(&sender, &[&to, arguments].concat());
+        let sender = spawn(&mut self.sender, &client);
+        Run {
+            log,
+            sender,
+            receiver,
+        }
+    }
+
+    /// Waits for the receiver's report; fails when the sender met an error.
+    pub(super) fn finish(&mut self, run: Run) -> Report {
+        let sent = self.sender.wait(run.sender);
+        let received = self.receiver.wait(run.receiver);
+        let report = fs::read_to_string(&run.log).unwrap();
+        assert!(sent.success(), "sender: {sent}\n{report}");
+        assert!(received.success(), "receiver: {received}\n{report}");
+        parse(&report)
+    }
+}
+
+fn spawn(cgroup: &mut OwnCgroup, arguments: &[String]) -> u32 {
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    cgroup.spawn("nsenter", &arguments).id()
+}
+
+pub(super) fn id(cgroup: &OwnCgroup) -> u64 {
+    fs::metadata(cgroup.directory(V2)).unwrap().ino()
+}
+
+/// Fails unless `measured` is within `percent` of `wanted`.
+#[track_caller]
+pub(super) fn within(percent: f64, measured: f64, wanted: f64, what: &str) {
+    let off = (measured / wanted - 1.0) * 100.0;
+    eprintln!("{what}: {:.3} Mbit/s, {off:+.2} %", measured / 1e6);
+    assert!(off.abs() <= percent, "{what}: {off:+.2} %");
+}
+
+fn parse(report: &str) -> Report {
+    let json: Value = serde_json::from_str(report).expect(report);
+    assert!(json["error"].is_null(), "{}", json["error"]);
+    let udp = json["start"]["test_start"]["protocol"] == "UDP";
+    let intervals = json["intervals"].as_array().unwrap();
+    let number = |value: &Value| value.as_f64().unwrap();
+    let of_each = |key: &str| -> Vec<f64> {
+        let sums = intervals.iter().map(|interval| &interval["sum"]);
+        sums.map(|sum| number(&sum[key])).collect()
+    };
+    let payload = if udp {
+        let bytes: f64 = of_each("bytes").iter().sum();
+        bytes * 8.0 / of_each("seconds").iter().sum::<f64>()
+    } else {
+        number(&json["end"]["sum_received"]["bits_per_second"])
+    };
+    Report {
+        payload,
+        intervals: of_each("bits_per_second"),
+        datagram: if udp {
+            number(&json["start"]["test_start"]["blksize"])
+        } else {
+            0.0
+        },
+    }
+}
+
+/// Keeps a new network namespace alive; returns the process.
+pub(super) fn hold(own: &mut OwnCgroup) -> u32 {
+    let holder = own.spawn("unshare", &["--net", "sleep", "600"]).id();
+    let link = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
+    poll("network namespace", || {
+        (link(&holder.to_string())? != link("thread-self")?).then_some(holder)
+    })
+}
+
+/// Runs `ip` in the process's network namespace.
+pub(super) fn ip(holder: u32, arguments: &[&str]) {
+    let namespace = format!("--net=/proc/{holder}/ns/net");
+    let done = Command::new("nsenter")
+        .arg(namespace)
+        .arg("ip")
+        .args(arguments)
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "ip {arguments:?}: {complaint}");
+}
+
+fn listens(holder: u32, port: u16) -> bool {
+    let port = format!(":{port:04X} ");
+    ["tcp", "tcp6"].iter().any(|table| {
+        let text = fs::read_to_string(format!("/proc/{holder}/net/{table}")).unwrap_or_default();
+        text.lines()
+            .any(|line| line.contains(&port) && line.contains(" 0A "))
+    })
+}
