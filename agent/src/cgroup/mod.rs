@@ -1,12 +1,13 @@
-//! The cgroup file systems: where each controller lives, what its files say.
+//! The cgroup file systems: where each controller lives, what its files say, what can be set.
 //!
-//! In: mount table, cgroup paths. Out: [`Layout`], [`CgroupKey`], [`Reading`].
+//! In: mount table, cgroup paths, settings. Out: [`Layout`], [`CgroupKey`], [`Reading`], files written.
 //! A leaf room: it knows nothing of BPF, engines or metrics.
 //!
 //! [`Layout`] finds the hierarchies, controller by controller; [`scan`] lists the cgroups of one;
 //! [`placement_of`] says where a process is; a [`Reader`] keeps the descriptors of one workload's
 //! files and turns them into a [`Reading`]; [`Gauges`] reads single values of it often, and an
-//! [`Alarm`] tells when one crosses a line. `parse` knows text, `v1` and `v2` know which file
+//! [`Alarm`] tells when one crosses a line. A [`Control`] sets what can be set on a workload, and
+//! [`disk_of`] finds the disk that `io.max` wants named. `parse` knows text, `v1` and `v2` know which file
 //! means what, `file` knows descriptors: a reader that takes its numbers from elsewhere replaces
 //! `file`, `v1` and `v2` behind [`Reader`] and keeps the rest.
 

@@ -114,22 +114,17 @@ impl Control {
     /// One round of freezing, killing one by one and letting them die.
     fn kill_each(&self, site: &Site) -> Result<(), ControlError> {
         // Without a freezer, round after round catches those who fork.
-        let freezer = self.site(Knob::Freeze).ok();
-        if let Some(freezer) = freezer {
-            freeze::ask(freezer, true)?;
-            freeze::wait(freezer, Instant::now(), FREEZE)?;
-        }
-        let all = processes::listed(site, true)?;
-        let sent = send_each(site, &all, Signal::SIGKILL as i32);
-        if let Some(freezer) = freezer {
-            freeze::ask(freezer, false)?;
-        }
+        let Ok(freezer) = self.site(Knob::Freeze) else {
+            return kill_listed(site);
+        };
+        let killed = freeze::ask(freezer, true)
+            .and_then(|()| freeze::wait(freezer, Instant::now(), FREEZE))
+            .and_then(|_| kill_listed(site));
+        freeze::ask(freezer, false)?;
         self.let_die(site)?;
-        sent.map(drop)
+        killed
     }
-}
 
-impl Control {
     /// Processes in v1's freezer die only when thawed, each cgroup below by itself
     /// (kernel/signal.c complete_signal() wakes them, kernel/freezer.c __refrigerator() keeps
     /// them, v6.12).
@@ -154,6 +149,11 @@ impl Control {
         }
         Ok(())
     }
+}
+
+fn kill_listed(site: &Site) -> Result<(), ControlError> {
+    let all = processes::listed(site, true)?;
+    send_each(site, &all, Signal::SIGKILL as i32).map(drop)
 }
 
 /// A handle of the process, if it is in this cgroup: with the handle open, its number is no one

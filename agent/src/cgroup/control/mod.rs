@@ -5,6 +5,7 @@
 //! [`Control`] knows which file of which hierarchy means what, and what the kernel would refuse or
 //! do harm with; why something is set, and what it was before, is for others to know.
 
+mod absent;
 mod cpu;
 mod cpuset;
 mod devices;

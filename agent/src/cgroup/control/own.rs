@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::absent::{absent, name_absent};
 use super::route::Routes;
 use super::site::Site;
 use super::{ControlError, Knob, NotEnforceable, Setting, cpu, cpuset, freeze, io, memory, pids};
@@ -124,9 +125,8 @@ impl Control {
         let site = self.site(knob)?;
         let now = self.read(knob)?;
         let wanted = native(site, setting)?;
-        // What is in force already may be what the kernel would not let anyone write: the weight
-        // of an idle cgroup.
-        // Freezing takes time, so being asked for is not being done.
+        // What is in force may be what the kernel lets nobody write: the weight of an idle cgroup.
+        // But freezing takes time, and being asked for is not being done.
         if same(&now, &wanted) && knob != Knob::Freeze {
             return Ok(now);
         }
@@ -249,47 +249,4 @@ fn same(one: &Setting, other: &Setting) -> bool {
         | (Setting::CpusetMems(one), Setting::CpusetMems(other)) => cpuset::same(one, other),
         _ => one == other,
     }
-}
-
-/// A file that is not there has a reason.
-fn name_absent(site: &Site, knob: Knob, error: ControlError) -> ControlError {
-    match error {
-        ControlError::Read { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
-            let name = path.file_name().and_then(|name| name.to_str());
-            absent(site, knob, name.unwrap_or_else(|| knob.name())).into()
-        }
-        other => other,
-    }
-}
-
-/// Why the cgroup has no such file.
-fn absent(site: &Site, knob: Knob, name: &str) -> NotEnforceable {
-    let reason = if site.is_unified() {
-        not_enabled(site, knob.controller()).unwrap_or_else(|| knob.why_v2_lacks(name))
-    } else {
-        format!("this kernel has no {name} on cgroup v1")
-    };
-    NotEnforceable {
-        what: knob.name(),
-        reason,
-    }
-}
-
-/// The cgroup nearest to the root that does not hand the controller down. Its owner may change
-/// that; we do not.
-fn not_enabled(site: &Site, controller: Controller) -> Option<String> {
-    let lacks = |directory: &&std::path::Path| {
-        std::fs::read_to_string(directory.join("cgroup.subtree_control")).is_ok_and(|list| {
-            !list
-                .split_whitespace()
-                .any(|name| name == controller.name())
-        })
-    };
-    let above: Vec<_> = site.above().collect();
-    let first = above.into_iter().rev().find(lacks)?;
-    Some(format!(
-        "controller {} is not enabled in {}",
-        controller.name(),
-        first.join("cgroup.subtree_control").display()
-    ))
 }
