@@ -27,6 +27,7 @@ const TEST_PACKAGES: &[&str] = &[
     "prometheus-node-exporter",
     "bpftool",
     "dbus",
+    "strace",
     "iproute2",
 ];
 /// What `bench` measures beside the agent.
