@@ -39,6 +39,7 @@ const VM_PACKAGES: &[&str] = &[
     "xz-utils",
     "zstd",
     "binutils",
+    "e2fsprogs",
     "stress-ng",
     "fio",
     "iperf3",
