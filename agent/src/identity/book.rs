@@ -123,7 +123,9 @@ impl Book {
         let key = Arc::clone(key);
         let again = matches!(container.progress, Progress::Asking { again: true });
         let pod_uid = container.query.pod_uid.clone();
+        let partial = answer.as_ref().is_some_and(|details| details.partial);
         let news = answer
+            .map(|details| with_labels_of(details, container.details.as_deref()))
             .filter(|details| container.details.as_deref() != Some(details))
             .map(Arc::new);
         let found = news.is_some() || container.details.is_some();
@@ -141,7 +143,7 @@ impl Book {
         }
         let next = if again {
             Some(now)
-        } else if found {
+        } else if found && !partial {
             None
         } else {
             let wait = FIRST_RETRY * 2_u32.saturating_pow(container.failures.min(16));
@@ -256,6 +258,14 @@ impl Book {
         self.pods.insert(Arc::clone(&key), Pod { details });
         self.news.insert(key);
     }
+}
+
+/// What only the part of an engine knows that did not answer this time.
+fn with_labels_of(mut details: Details, known: Option<&Details>) -> Details {
+    if let (true, Some(known)) = (details.partial, known) {
+        details.labels.clone_from(&known.labels);
+    }
+    details
 }
 
 #[cfg(test)]

@@ -36,6 +36,8 @@ pub struct Details {
     pub namespace: Option<String>,
     /// A pod's sandbox ("pause") container.
     pub sandbox: bool,
+    /// The part of the engine that knows the labels did not answer: worth asking again.
+    pub(super) partial: bool,
 }
 
 impl Details {

@@ -9,7 +9,6 @@ use plimsoll_abi::namespace::NAMES;
 use super::account::AccountId;
 use super::event::{EventKind, NamespaceChange};
 use super::keeper::Keeper;
-use super::snapshot::Life;
 use crate::cgroup::{CgroupKey, Controller, HierarchyId};
 use crate::kernel::{
     CgroupEvent, CgroupOperation, KernelEvent, NamespaceCall, NamespaceEvent, comm,
@@ -106,17 +105,6 @@ impl Keeper {
             | CgroupOperation::Unfreeze
             | CgroupOperation::Populated(true) => {}
         }
-    }
-
-    fn set_frozen(&mut self, account: Option<AccountId>, frozen: bool) {
-        let Some(account) = account.and_then(|id| self.tree.get_mut(id)) else {
-            return;
-        };
-        account.life = match account.life {
-            Life::Dead { since } => Life::Dead { since },
-            Life::Alive | Life::Frozen if frozen => Life::Frozen,
-            Life::Alive | Life::Frozen => Life::Alive,
-        };
     }
 
     /// Learns from one process of the workload in which cgroups it is elsewhere.

@@ -8,6 +8,7 @@ mod apply;
 mod event;
 mod event_log;
 mod host;
+mod inner;
 mod keeper;
 mod kernel_maps;
 mod namespaces;

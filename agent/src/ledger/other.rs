@@ -12,6 +12,8 @@ use crate::cgroup::{CpuReading, DeviceIo, DeviceNumber, MemoryReading, Reading};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Other {
     retired: Sum,
+    /// Whether anything was ever retired into it.
+    used: bool,
 }
 
 /// Sums of counters and gauges.
@@ -29,9 +31,15 @@ pub(super) struct Sum {
 impl Other {
     /// A folded workload is forgotten: its counters stay.
     pub(super) fn retire(&mut self, account: &Account) {
+        self.used = true;
         self.retired.add(account);
         // Memory is a gauge: what is gone uses none.
         self.retired.reading.memory = None;
+    }
+
+    /// Whether it has counters though no workload may be in it now.
+    pub(super) fn is_used(&self) -> bool {
+        self.used
     }
 
     /// The bucket: what is gone, and the workloads given.
@@ -99,4 +107,39 @@ fn device(devices: &mut Vec<DeviceIo>, number: DeviceNumber) -> &mut DeviceIo {
             devices.len() - 1
         });
     &mut devices[at]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::cgroup::HierarchyId;
+    use crate::identity::Identity;
+
+    #[test]
+    fn counters_of_what_is_gone_stay_and_memory_does_not() {
+        let mut account =
+            Account::new(Identity::default(), HierarchyId::V2, SystemTime::UNIX_EPOCH);
+        account.reading.cpu = Some(CpuReading {
+            usage_ns: 7,
+            ..CpuReading::default()
+        });
+        account.reading.memory = Some(MemoryReading {
+            usage_bytes: 4096,
+            ..MemoryReading::default()
+        });
+        let mut other = Other::default();
+        assert!(!other.is_used());
+        let alive = other.sum(std::iter::once(&account));
+        assert_eq!(
+            alive.reading.memory.map(|memory| memory.usage_bytes),
+            Some(4096)
+        );
+        other.retire(&account);
+        let gone = other.sum(std::iter::empty());
+        assert!(other.is_used());
+        assert_eq!(gone.reading.cpu.map(|cpu| cpu.usage_ns), Some(7));
+        assert_eq!(gone.reading.memory, None);
+    }
 }

@@ -35,7 +35,8 @@ impl Keeper {
             .iter()
             .filter(|(_, account)| account.folded)
             .count() as u64;
-        if folded > 0 {
+        // Its counters stay when the last workload in it goes.
+        if folded > 0 || self.other.is_used() {
             let sum = self.other.sum(self.folded_tops());
             workloads.push(Arc::new(other(sum, self.started, measured)));
         }

@@ -145,7 +145,10 @@ impl Keeper {
 
     /// Reads one workload's files.
     pub(super) fn read_now(&mut self, account: Option<AccountId>) {
-        let Some(account) = account.and_then(|id| self.tree.get_mut(id)) else {
+        let Some(id) = account else {
+            return;
+        };
+        let Some(account) = self.tree.get_mut(id) else {
             return;
         };
         if account.is_dead() {
@@ -167,20 +170,21 @@ impl Keeper {
             return;
         };
         // What was frozen before the agent came, no event tells.
-        if account.last_read.is_none()
+        let was_frozen = account.last_read.is_none()
             && account.life == Life::Alive
             && reader
                 .state(&mut self.scratch)
-                .is_ok_and(|state| state.frozen == Some(true))
-        {
-            account.life = Life::Frozen;
-        }
+                .is_ok_and(|state| state.frozen == Some(true));
         let now = Instant::now();
         account.reading = reading;
         account.last_read = Some(now);
         account.switches_at_read = account.total_switches();
         account.ran_at_read = account.runs();
         self.cgroups_read += 1;
+        if was_frozen {
+            self.set_frozen(Some(id), true);
+        }
+        self.take_from_inner(id);
     }
 }
 

@@ -261,6 +261,11 @@ impl Tree {
         self.by_cgroup.get(&key).copied()
     }
 
+    /// Id of the cgroup of that path.
+    pub(super) fn cgroup_at(&self, hierarchy: HierarchyId, path: String) -> Option<u64> {
+        self.by_path.get(&(hierarchy, path)).copied()
+    }
+
     /// The path under which a cgroup is known.
     pub(super) fn path(&self, key: CgroupKey) -> Option<&str> {
         let account = self.accounts.get(self.by_cgroup.get(&key)?)?;
@@ -283,7 +288,7 @@ impl Tree {
             return None;
         }
         let up = if up.is_empty() { "/" } else { up };
-        let above = *self.by_path.get(&(account.home, up.to_owned()))?;
+        let above = self.cgroup_at(account.home, up.to_owned())?;
         self.by_cgroup(CgroupKey {
             hierarchy: account.home,
             id: above,
@@ -304,7 +309,7 @@ impl Tree {
     /// The root account: the host.
     pub(super) fn host(&self) -> Option<AccountId> {
         let (hierarchy, path) = (*self.home_order.first()?, "/".to_owned());
-        let id = *self.by_path.get(&(hierarchy, path))?;
+        let id = self.cgroup_at(hierarchy, path)?;
         self.by_cgroup(CgroupKey { hierarchy, id })
     }
 

@@ -8,17 +8,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Agent, OwnCgroup, Settings, V2};
+use crate::support::{Agent, OwnCgroup, Settings, V2, mounted};
 
 /// Alive at most, of the churning ones.
 const WINDOW: usize = 40;
-const HIERARCHIES: [&str; 2] = [V2, "pids"];
+
+/// Two of them, where there are two.
+fn hierarchies() -> Vec<&'static str> {
+    mounted(&[V2, "pids"])
+}
 
 /// Makes and removes cgroups of two levels until it is stopped, and leaves some. How many it made.
 fn churn(own: &OwnCgroup, stop: &AtomicBool) -> usize {
     let mut made = 0_usize;
+    let hierarchies = hierarchies();
     while !stop.load(Ordering::Relaxed) {
-        for hierarchy in HIERARCHIES {
+        for hierarchy in &hierarchies {
             let directory = own.directory(hierarchy);
             fs::create_dir_all(directory.join(format!("c{made}/below"))).unwrap();
             if let Some(old) = made.checked_sub(WINDOW) {
@@ -49,7 +54,7 @@ fn remove(cgroup: &Path) {
 /// All paths below the own cgroup that exist in some hierarchy.
 fn real(own: &OwnCgroup) -> BTreeSet<String> {
     let mut paths = BTreeSet::new();
-    for hierarchy in HIERARCHIES {
+    for hierarchy in hierarchies() {
         for entry in fs::read_dir(own.directory(hierarchy)).unwrap() {
             let entry = entry.unwrap();
             if entry.file_type().unwrap().is_dir() {
@@ -79,7 +84,7 @@ struct Clean<'a>(&'a OwnCgroup);
 
 impl Drop for Clean<'_> {
     fn drop(&mut self) {
-        for hierarchy in HIERARCHIES {
+        for hierarchy in hierarchies() {
             for entry in fs::read_dir(self.0.directory(hierarchy)).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
@@ -93,7 +98,7 @@ impl Drop for Clean<'_> {
 #[test]
 fn a_start_under_churn_misses_and_doubles_nothing() {
     let test = "a_start_under_churn_misses_and_doubles_nothing";
-    let Some(own) = OwnCgroup::make(test, &HIERARCHIES) else {
+    let Some(own) = OwnCgroup::make(test, &hierarchies()) else {
         return;
     };
     let _clean = Clean(&own);
@@ -118,7 +123,7 @@ fn a_start_under_churn_misses_and_doubles_nothing() {
 #[test]
 fn a_killed_agent_is_consistent_within_a_tick() {
     let test = "a_killed_agent_is_consistent_within_a_tick";
-    let Some(own) = OwnCgroup::make(test, &HIERARCHIES) else {
+    let Some(own) = OwnCgroup::make(test, &hierarchies()) else {
         return;
     };
     let Some(mut agent) = Agent::start(test, &Settings::default()) else {

@@ -6,26 +6,17 @@ mod conservation;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Agent, OwnCgroup, Settings, V2, installed, poll};
+use crate::support::{Agent, OwnCgroup, Settings, V2, cpu_hierarchies, installed, poll};
 
 const USAGE: &str = "container_cpu_usage_seconds_total";
 /// CPU time that the load gets at least.
 const INTERVAL_NS: u64 = 800_000_000;
 
-/// The kernel's counter of an own cgroup, where it is most exact.
-fn oracle_ns(own: &OwnCgroup, hierarchies: &[&str]) -> u64 {
-    if hierarchies.contains(&"cpuacct") {
-        own.number("cpuacct", "cpuacct.usage")
-    } else {
-        own.field(V2, "cpu.stat", "usage_usec") * 1_000
-    }
-}
-
 /// The agent's value, and what the kernel said before it was read and after it was shown.
-fn look(agent: &Agent, own: &OwnCgroup, hierarchies: &[&str]) -> (u64, u64, u64) {
-    let before = oracle_ns(own, hierarchies);
+fn look(agent: &Agent, own: &OwnCgroup) -> (u64, u64, u64) {
+    let before = own.cpu_ns();
     let metrics = agent.fresh_scrape();
-    let after = oracle_ns(own, hierarchies);
+    let after = own.cpu_ns();
     // As with cAdvisor there is no series before there is CPU time.
     let seconds = metrics.of(&own.path(), USAGE).unwrap_or(0.0);
     let ours = (seconds * 1e9).round() as u64;
@@ -54,17 +45,15 @@ fn compare(test: &str, hierarchies: &[&'static str], load: &[&str]) {
         return;
     };
     // The interval begins before the first instruction, where both sides are at nought.
-    assert_eq!(look(&agent, &own, hierarchies), (0, 0, 0));
+    assert_eq!(look(&agent, &own), (0, 0, 0));
     own.spawn(load[0], &load[1..]);
-    poll("CPU time", || {
-        (oracle_ns(&own, hierarchies) > INTERVAL_NS).then_some(())
-    });
-    look(&agent, &own, hierarchies);
-    look(&agent, &own, hierarchies);
+    poll("CPU time", || (own.cpu_ns() > INTERVAL_NS).then_some(()));
+    look(&agent, &own);
+    look(&agent, &own);
     // It ends at a standstill, where neither side moves.
     stop(&own, hierarchies[0]);
     let (ours, kernel) = poll("standstill", || {
-        let (before, ours, after) = look(&agent, &own, hierarchies);
+        let (before, ours, after) = look(&agent, &own);
         (before == after).then_some((ours, after))
     });
     let deviation = ours.abs_diff(kernel) as f64 / kernel as f64;
@@ -97,10 +86,10 @@ fn a_busy_loop_in_v1_has_the_kernels_cpu_time() {
 }
 
 #[test]
-fn stress_ng_in_both_has_the_kernels_cpu_time() {
+fn stress_ng_has_the_kernels_cpu_time() {
     compare(
-        "stress_ng_in_both_has_the_kernels_cpu_time",
-        &["cpuacct", V2],
+        "stress_ng_has_the_kernels_cpu_time",
+        &cpu_hierarchies(),
         STRESS,
     );
 }
@@ -109,11 +98,10 @@ fn stress_ng_in_both_has_the_kernels_cpu_time() {
 #[test]
 fn a_task_without_a_switch_is_read() {
     let test = "a_task_without_a_switch_is_read";
-    let hierarchies = &["cpuacct", V2];
     if !installed(test, "chrt") {
         return;
     }
-    let Some(mut own) = OwnCgroup::make(test, hierarchies) else {
+    let Some(mut own) = OwnCgroup::make(test, &cpu_hierarchies()) else {
         return;
     };
     let settings = Settings {
@@ -128,10 +116,8 @@ fn a_task_without_a_switch_is_read() {
         "-f", "1", "timeout", "-s", "KILL", "2", BUSY[0], BUSY[1], BUSY[2],
     ];
     own.spawn("chrt", &how);
-    poll("CPU time", || {
-        (oracle_ns(&own, hierarchies) > 50_000_000).then_some(())
-    });
+    poll("CPU time", || (own.cpu_ns() > 50_000_000).then_some(()));
     for _ in 0..6 {
-        look(&agent, &own, hierarchies);
+        look(&agent, &own);
     }
 }

@@ -1,15 +1,14 @@
 //! Series of the dead: exported until a scrape showed them, and not for ever without one.
 #![allow(clippy::unwrap_used)]
 
-use crate::support::{Agent, OwnCgroup, Settings, V2, poll};
+use crate::support::{Agent, OwnCgroup, Settings, V2, cpu_hierarchies, poll};
 
 const USAGE: &str = "container_cpu_usage_seconds_total";
 
 #[test]
 fn the_dead_are_exported_until_scraped() {
     let test = "the_dead_are_exported_until_scraped";
-    let hierarchies = &["cpuacct", V2];
-    let Some(mut own) = OwnCgroup::make(test, hierarchies) else {
+    let Some(mut own) = OwnCgroup::make(test, &cpu_hierarchies()) else {
         return;
     };
     let Some(agent) = Agent::start(test, &Settings::default()) else {
@@ -21,9 +20,9 @@ fn the_dead_are_exported_until_scraped() {
         &["-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"],
     );
     let used = poll("standstill", || {
-        let used = own.number("cpuacct", "cpuacct.usage");
+        let used = own.cpu_ns();
         agent.next_tick();
-        (used == own.number("cpuacct", "cpuacct.usage")).then_some(used)
+        (used == own.cpu_ns()).then_some(used)
     });
     own.remove();
     // Many ticks without a scrape: it waits for one.

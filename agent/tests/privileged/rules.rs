@@ -3,7 +3,6 @@
 
 mod addresses;
 mod afterlife;
-mod change;
 mod devices;
 mod ingress;
 mod ports;

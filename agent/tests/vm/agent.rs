@@ -1,21 +1,19 @@
-//! The agent's binary, running, and what it answers.
+//! The agent's binary, running.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::ops::Deref;
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::api::Api;
 use crate::guest::poll;
 
+const BINARY: &str = env!("CARGO_BIN_EXE_plimsoll");
 /// Of the agent that all tests share, and of one that a test has for itself.
 const SHARED: u16 = 9470;
 const OWN: u16 = 9471;
@@ -51,7 +49,15 @@ impl Drop for Running {
 pub(crate) struct Agent {
     process: Mutex<Child>,
     folder: TempDir,
-    port: u16,
+    api: Api,
+}
+
+impl Deref for Agent {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
 }
 
 impl Agent {
@@ -69,11 +75,12 @@ impl Agent {
         );
         fs::write(&path, config).unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
-        let process = binary()
+        let socket = folder.path().join("socket");
+        let process = Command::new(BINARY)
             .args(["agent", "--config"])
             .arg(path)
             .arg("--socket")
-            .arg(folder.path().join("socket"))
+            .arg(&socket)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -82,81 +89,14 @@ impl Agent {
         let agent = Self {
             process: Mutex::new(process),
             folder,
-            port,
+            api: Api::new(BINARY, socket, port),
         };
         poll("the agent's first readings", || {
             let ended = agent.process.lock().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "{ended:?}: {}", agent.log());
-            let list = agent.try_ask(&["ps"])?;
-            (list["tick"].as_u64()? > 0).then_some(())
+            agent.is_ready().then_some(())
         });
         agent
-    }
-
-    /// What a verb answers, as JSON.
-    pub(crate) fn ask(&self, arguments: &[&str]) -> Value {
-        let output = self.command(arguments);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {errors}");
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    fn try_ask(&self, arguments: &[&str]) -> Option<Value> {
-        serde_json::from_slice(&self.command(arguments).stdout).ok()
-    }
-
-    /// Events of these filters, oldest first.
-    pub(crate) fn events(&self, filters: &[&str]) -> Vec<Value> {
-        let mut arguments = vec!["events"];
-        for filter in filters {
-            arguments.extend(["--filter", filter]);
-        }
-        let output = self.command(&arguments);
-        assert!(output.status.success());
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-
-    /// One workload as the API has it, by cgroup path.
-    pub(crate) fn workload(&self, path: &str) -> Option<Value> {
-        let list = self.ask(&["ps", "--all"]);
-        let workloads = list["workloads"].as_array()?;
-        workloads
-            .iter()
-            .find(|workload| workload["identity"]["id"] == path)
-            .cloned()
-    }
-
-    /// The value of the one series that begins so and has all of the labels.
-    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> Option<f64> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream
-            .write_all(b"GET /metrics HTTP/1.0\r\nHost: guest\r\n\r\n")
-            .unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        let mut fitting = text.lines().filter(|line| {
-            line.split(['{', ' ']).next() == Some(name)
-                && labels.iter().all(|label| line.contains(label))
-        });
-        let line = fitting.next()?;
-        assert_eq!(fitting.next(), None, "{name} {labels:?} is not one series");
-        line.rsplit(' ').next()?.parse().ok()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Output {
-        binary()
-            .args(arguments)
-            .args(["--format", "json", "--socket"])
-            .arg(self.socket())
-            .output()
-            .unwrap()
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.folder.path().join("socket")
     }
 
     fn log(&self) -> String {
@@ -181,8 +121,4 @@ impl Drop for Agent {
             println!("the agent's log:\n{}", self.log());
         }
     }
-}
-
-fn binary() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_plimsoll"))
 }

@@ -31,6 +31,15 @@ impl Cgroup {
         Self { directories }
     }
 
+    /// One that somebody else made.
+    pub(crate) fn existing(path: &str) -> Self {
+        let mounts = mounts().into_iter();
+        let directories = mounts.map(|(mount, _)| mount.join(path.trim_start_matches('/')));
+        Self {
+            directories: directories.collect(),
+        }
+    }
+
     /// The directory that has the file; `None` when no hierarchy has.
     fn find(&self, file: &str) -> Option<PathBuf> {
         self.directories

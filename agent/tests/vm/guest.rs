@@ -10,7 +10,7 @@ const OUTBOX: &str = "PLIMSOLL_VM_OUTBOX";
 /// Collects the skips of a run.
 const SKIPS: &str = "PLIMSOLL_SKIPS";
 /// Emulated CPUs on a busy host.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The outbox; `None`, and the test is skipped, where this is no guest of vm-test's.
 pub(crate) fn outbox(test: &str) -> Option<PathBuf> {
@@ -39,6 +39,6 @@ pub(crate) fn poll<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
             return answer;
         }
         assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod agent;
+mod api;
 mod cgroups;
 mod guest;
 
@@ -15,4 +16,5 @@ mod namespaces;
 mod network;
 mod oom;
 mod probes;
+mod systemd;
 mod usage;

@@ -42,6 +42,7 @@ const VM_PACKAGES: &[&str] = &[
     "zstd",
     "binutils",
     "dbus",
+    "e2fsprogs",
     "stress-ng",
     "fio",
     "iperf3",

@@ -24,6 +24,8 @@ pub(super) struct Entry {
     pub(super) worlds: Vec<World>,
     #[serde(default)]
     expected_skips: Vec<String>,
+    #[serde(default)]
+    privileged: Vec<String>,
 }
 
 /// The whole file.
@@ -32,6 +34,8 @@ pub(super) struct Entry {
 pub(super) struct Catalogue {
     /// By world: what no kernel can run there.
     skips: BTreeMap<World, Vec<String>>,
+    /// By world: parts of the names of privileged tests that run on every kernel.
+    privileged: BTreeMap<World, Vec<String>>,
     kernel: Vec<Entry>,
 }
 
@@ -52,24 +56,37 @@ impl Catalogue {
 
     /// Tests that are expected to skip themselves on that kernel in that world.
     pub(super) fn expected_skips<'a>(&'a self, entry: &'a Entry, world: World) -> Vec<&'a str> {
-        let of_world = self.skips.get(&world).into_iter().flatten();
-        of_world
-            .map(String::as_str)
-            .chain(entry.expected_skips(world))
-            .collect()
+        both(&self.skips, &entry.expected_skips, world)
+    }
+
+    /// Parts of the names of privileged tests that run on that kernel in that world, unless
+    /// others are asked for.
+    pub(super) fn privileged<'a>(&'a self, entry: &'a Entry, world: World) -> Vec<&'a str> {
+        both(&self.privileged, &entry.privileged, world)
     }
 }
 
-impl Entry {
-    /// Tests that this kernel is expected to skip in that world.
-    fn expected_skips(&self, world: World) -> impl Iterator<Item = &str> {
-        self.expected_skips
-            .iter()
-            .filter_map(move |skip| match skip.split_once(": ") {
-                Some((of, test)) => (of == world.name()).then_some(test),
-                None => Some(skip.as_str()),
-            })
-    }
+/// What is listed for a world, and what for a kernel in that world.
+fn both<'a>(
+    worlds: &'a BTreeMap<World, Vec<String>>,
+    kernel: &'a [String],
+    world: World,
+) -> Vec<&'a str> {
+    let of_world = worlds.get(&world).into_iter().flatten();
+    of_world
+        .map(String::as_str)
+        .chain(of(kernel, world))
+        .collect()
+}
+
+/// Lines without a world, and those of this one without its name.
+fn of(lines: &[String], world: World) -> impl Iterator<Item = &str> {
+    lines
+        .iter()
+        .filter_map(move |line| match line.split_once(": ") {
+            Some((of, what)) => (of == world.name()).then_some(what),
+            None => Some(line.as_str()),
+        })
 }
 
 /// A series that the catalogue does not name is looked for where the newest is.
@@ -98,6 +115,22 @@ fn named(all: &[Entry], name: &str) -> Result<Entry> {
 }
 
 #[cfg(test)]
+impl Entry {
+    /// One that only says which kernel it means.
+    pub(super) fn of_suite(series: &str, suite: &str) -> Self {
+        Self {
+            name: series.to_owned(),
+            series: series.to_owned(),
+            suites: vec![suite.to_owned()],
+            required: false,
+            worlds: Vec::new(),
+            expected_skips: Vec::new(),
+            privileged: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
@@ -119,16 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn a_skip_may_be_of_one_world() {
-        let entry = Entry {
-            name: "x".to_owned(),
-            series: "x".to_owned(),
-            suites: Vec::new(),
-            required: true,
-            worlds: vec![World::V2],
-            expected_skips: vec!["a".to_owned(), "v1: m::b".to_owned()],
-        };
-        assert!(entry.expected_skips(World::V2).eq(["a"]));
-        assert!(entry.expected_skips(World::V1).eq(["a", "m::b"]));
+    fn a_line_may_be_of_one_world() {
+        let worlds = BTreeMap::from([(World::V1, vec!["w".to_owned()])]);
+        let kernel = ["a".to_owned(), "v1: m::b".to_owned()];
+        assert_eq!(both(&worlds, &kernel, World::V2), ["a"]);
+        assert_eq!(both(&worlds, &kernel, World::V1), ["w", "a", "m::b"]);
     }
 }

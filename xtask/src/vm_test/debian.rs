@@ -5,12 +5,12 @@
 use std::cmp::Ordering;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
-use crate::command;
+use crate::{command, workspace};
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// For a host whose sources name none.
@@ -112,6 +112,34 @@ impl Suite {
         Ok(files)
     }
 
+    /// These packages and all that they depend on, as `name version`, by the index at hand.
+    pub(super) fn closure(&self, names: &[&str]) -> Result<Vec<String>> {
+        let mut apt = self.apt("apt-get");
+        apt.args(["-q", "--simulate", "--no-install-recommends", "install"]);
+        let mut all = installed_by(&command::output(apt.args(names))?);
+        all.sort();
+        if all.is_empty() {
+            bail!("the index of {} has none of the packages", self.name);
+        }
+        Ok(all)
+    }
+
+    /// Downloads them; apt checks them against the signed index. Nothing is installed. The files.
+    pub(super) fn download_closure(&self, names: &[&str]) -> Result<Vec<PathBuf>> {
+        let folder = self.folder.join("cache/archives");
+        // Leftovers of another day are not of this closure.
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(folder.join("partial"))?;
+        let mut apt = self.apt("apt-get");
+        apt.args(["-q", "-y", "-o", "Acquire::Retries=2", "--download-only"])
+            .args(["--no-install-recommends", "install"])
+            .args(names);
+        self.quiet(&mut apt)?;
+        let mut files = workspace::files_below(&folder, "deb")?;
+        files.sort();
+        Ok(files)
+    }
+
     fn apt(&self, program: &str) -> Command {
         let mut apt = Command::new(program);
         let path = |part: &str| self.folder.join(part).display().to_string();
@@ -152,6 +180,32 @@ pub(super) fn unpack(packages: &[PathBuf], folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Unpacks packages over each other as a system's root: links of the root folder stay, everything
+/// is the caller's own, and what `without` matches is left out.
+pub(super) fn unpack_as_root(packages: &[PathBuf], folder: &Path, without: &[&str]) -> Result<()> {
+    for package in packages {
+        let mut contents = Command::new("dpkg-deb")
+            .arg("--fsys-tarfile")
+            .arg(package)
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start dpkg-deb")?;
+        let mut tar = Command::new("tar");
+        tar.args(["-x", "--keep-directory-symlink", "--no-same-owner"])
+            .args(without.iter().map(|pattern| format!("--exclude={pattern}")))
+            .arg("-C")
+            .arg(folder)
+            .stdin(contents.stdout.take().context("no output to unpack")?);
+        let unpacked = command::output(&mut tar);
+        let read = contents.wait().context("cannot wait for dpkg-deb")?;
+        unpacked?;
+        if !read.success() {
+            bail!("dpkg-deb cannot read {}: {read}", package.display());
+        }
+    }
+    Ok(())
+}
+
 /// Newer is greater, by Debian's own rule.
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
     let is = |relation: &str| {
@@ -167,6 +221,18 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
     } else {
         Ordering::Equal
     }
+}
+
+/// `systemd 252.39-1` of `Inst systemd (252.39-1 Debian:12.11/oldstable [amd64])`.
+fn installed_by(simulated: &str) -> Vec<String> {
+    simulated
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.strip_prefix("Inst ")?.split_whitespace();
+            let (name, version) = (words.next()?, words.next()?);
+            Some(format!("{name} {}", version.trim_start_matches('(')))
+        })
+        .collect()
 }
 
 fn parse(shown: &str) -> Vec<Package> {
@@ -235,6 +301,15 @@ mod tests {
         let old = "deb [arch=amd64] http://m.example/debian bookworm main\n";
         assert_eq!(mirror_in(old, false), "http://m.example/debian");
         assert_eq!(mirror_in("", false), DEFAULT_MIRROR);
+    }
+
+    #[test]
+    fn the_closure_is_what_apt_would_install() {
+        let simulated = "Reading package lists...\n\
+            Inst a (1:2-3 Debian:12/x [all])\n\
+            Inst b (4 Debian:12/x [amd64]) []\n\
+            Conf a (1:2-3 Debian:12/x [all])\n";
+        assert_eq!(installed_by(simulated), ["a 1:2-3", "b 4"]);
     }
 
     #[test]

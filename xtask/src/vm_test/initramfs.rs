@@ -12,6 +12,7 @@ use super::kernel::Kernel;
 use super::modules;
 use super::programs::BUSYBOX;
 use super::protocol::{OUTBOX, PLAN, Plan, Program, World};
+use super::system::layer::LAYER;
 
 /// Mount points, and folders that programs expect.
 const FOLDERS: [&str; 14] = [
@@ -28,7 +29,7 @@ pub(super) fn write(
     programs: &[Program],
     common: &Path,
 ) -> Result<()> {
-    let modules = modules::of(kernel)?;
+    let modules = modules::of(kernel, world)?;
     let file = File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
     let mut archive = Archive::new(BufWriter::new(file));
     for folder in FOLDERS {
@@ -57,7 +58,17 @@ pub(super) fn write(
     for module in &modules {
         archive.file(&format!("{MODULES}/{}", module.name), &module.content)?;
     }
-    archive.file(PLAN, &serde_json::to_vec(&plan)?)?;
+    // The kernel calls it for what it wants and has not loaded.
+    archive.link("/sbin/modprobe", BUSYBOX)?;
+    for module in modules::on_demand(kernel)? {
+        let path = format!("/lib/modules/{}/{}", kernel.release, module.name);
+        archive.file(&path, &module.content)?;
+    }
+    let plan = serde_json::to_vec(&plan)?;
+    archive.file(PLAN, &plan)?;
+    if world == World::Systemd {
+        archive.file(&format!("{LAYER}{PLAN}"), &plan)?;
+    }
     let mut out = archive.finish()?;
     io::copy(&mut File::open(common)?, &mut out)?;
     out.flush()?;

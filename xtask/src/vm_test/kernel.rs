@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
 use super::catalogue::{Entry, NEWEST};
+use super::choice;
 use super::debian::{self, Package, Suite};
 use crate::command;
 
@@ -15,8 +15,6 @@ use crate::command;
 const IMAGES: &str = "^linux-image-[0-9].*-cloud-amd64$";
 /// Written when everything is in place.
 const COMPLETE: &str = "complete";
-/// So long the choice among the versions stands.
-const CHOICE: Duration = Duration::from_secs(12 * 3600);
 
 /// An unpacked kernel.
 #[derive(Clone, Debug)]
@@ -38,28 +36,32 @@ impl Kernel {
         let kernels = cache.join("kernels");
         fs::create_dir_all(&kernels)?;
         let choice = kernels.join(format!("{}.choice", entry.name));
-        let stands = fs::metadata(&choice)
-            .and_then(|metadata| metadata.modified())
-            .is_ok_and(|time| {
-                offline
-                    || SystemTime::now()
-                        .duration_since(time)
-                        .is_ok_and(|age| age < CHOICE)
-            });
-        if stands {
-            let folder = kernels.join(fs::read_to_string(&choice)?.trim());
-            if let Ok(kernel) = Self::unpacked(&folder) {
-                return Ok(kernel);
-            }
+        if let Some(chosen) = choice::standing(&choice, offline)
+            && let Ok(kernel) = Self::unpacked(&kernels.join(chosen))
+        {
+            return Ok(kernel);
         }
         if offline {
-            bail!("kernel {} is not in {}", entry.name, kernels.display());
+            // It may have come under another name: 7.3 as the newest.
+            return Self::newest_in(&kernels, entry)?
+                .with_context(|| format!("kernel {} is not in {}", entry.name, kernels.display()));
         }
         let kernel = Self::fetch(entry, cache, &kernels)?;
         if let Some(folder) = kernel.folder.file_name() {
             fs::write(choice, folder.to_string_lossy().as_bytes())?;
         }
         Ok(kernel)
+    }
+
+    /// The newest of the unpacked kernels that the entry could mean.
+    fn newest_in(kernels: &Path, entry: &Entry) -> Result<Option<Self>> {
+        let mut fitting: Vec<Self> = fs::read_dir(kernels)?
+            .filter_map(|folder| Self::unpacked(&folder.ok()?.path()).ok())
+            .filter(|kernel| entry.suites.contains(&kernel.suite))
+            .filter(|kernel| fits(&kernel.version, &entry.series))
+            .collect();
+        fitting.sort_by(|a, b| debian::compare(&a.version, &b.version));
+        Ok(fitting.pop())
     }
 
     fn fetch(entry: &Entry, cache: &Path, kernels: &Path) -> Result<Self> {
@@ -203,6 +205,7 @@ fn series_of(version: &str) -> &str {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -217,6 +220,27 @@ mod tests {
         }
         assert!(fits("6.1.192-1", "6.1") && !fits("6.12.1-1", "6.1"));
         assert!(fits("7.2.12-1", NEWEST));
+    }
+
+    #[test]
+    fn what_came_as_the_newest_is_found_by_its_series() {
+        let cache = tempfile::tempdir().unwrap();
+        let kernels = cache.path().join("kernels");
+        for (folder, told) in [
+            ("a", "backports\n7.3.3-1\n7.3.3-cloud-amd64\n"),
+            ("b", "backports\n7.3.12-1\n7.3.12-cloud-amd64\n"),
+            ("c", "security\n7.3.13-1\n7.3.13-cloud-amd64\n"),
+            ("d", "backports\n7.4.1-1\n7.4.1-cloud-amd64\n"),
+        ] {
+            fs::create_dir_all(kernels.join(folder)).unwrap();
+            fs::write(kernels.join(folder).join(COMPLETE), told).unwrap();
+        }
+        let entry = |series| Entry::of_suite(series, "backports");
+        let found = Kernel::get(&entry("7.3"), cache.path(), true).unwrap();
+        assert_eq!(found.version, "7.3.12-1");
+        let found = Kernel::get(&entry(NEWEST), cache.path(), true).unwrap();
+        assert_eq!(found.version, "7.4.1-1");
+        assert!(Kernel::get(&entry("7.2"), cache.path(), true).is_err());
     }
 
     #[test]

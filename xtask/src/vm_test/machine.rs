@@ -2,15 +2,18 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
 
 use super::console::Console;
-use super::protocol::{Message, World};
+use super::protocol::{Message, SYSTEM_DISK, World};
 use super::qemu::Qemu;
 
 /// A stack trace comes in the lines after the one that tells of trouble.
@@ -26,9 +29,14 @@ pub(super) struct Machine<'a> {
     pub(super) image: PathBuf,
     pub(super) initramfs: PathBuf,
     pub(super) disk: PathBuf,
+    /// The image of [`World::Systemd`], which stays as it is.
+    pub(super) system: Option<PathBuf>,
     pub(super) log: PathBuf,
     /// Where the guest's reports go.
     pub(super) reports: PathBuf,
+    /// From power-on to the first report.
+    pub(super) boot_timeout: Duration,
+    /// From power-on to the end.
     pub(super) timeout: Duration,
 }
 
@@ -69,7 +77,8 @@ impl Machine<'_> {
                     break false;
                 }
             }
-            if began.elapsed() > self.timeout {
+            let time = began.elapsed();
+            if time > self.timeout || (time > self.boot_timeout && !self.has_reported()) {
                 break true;
             }
         };
@@ -80,7 +89,7 @@ impl Machine<'_> {
         let trouble = if let Some(line) = console.trouble() {
             Some(line.to_owned())
         } else if timed_out {
-            Some(format!("not done after {} s", self.timeout.as_secs()))
+            Some(format!("not done after {} s", began.elapsed().as_secs()))
         } else if !messages
             .iter()
             .any(|message| matches!(message, Message::Done { .. }))
@@ -101,7 +110,7 @@ impl Machine<'_> {
         let _ = fs::remove_file(&self.reports);
         let drive = format!("if=none,id=scratch,format=raw,file={}", self.disk.display());
         let mut qemu = self.qemu.command();
-        qemu.args(["-smp", "2", "-m", "1536", "-display", "none"])
+        qemu.args(["-smp", "2", "-m", self.memory_mib(), "-display", "none"])
             .args(["-nodefaults", "-no-reboot", "-serial", "stdio"])
             .arg("-serial")
             .arg(format!("file:{}", self.reports.display()))
@@ -115,6 +124,20 @@ impl Machine<'_> {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
+        if let Some(image) = &self.system {
+            let drive = format!(
+                "if=none,id=system,format=raw,readonly=on,file={}",
+                image.display()
+            );
+            qemu.args(["-drive", &drive]);
+            let device = format!("virtio-blk-pci,drive=system,serial={SYSTEM_DISK}");
+            qemu.args(["-device", &device]);
+        }
+        // SAFETY: between fork and exec this is one system call.
+        unsafe {
+            // No guest outlives a run that was killed.
+            qemu.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGKILL)?));
+        }
         qemu.spawn().context("cannot start QEMU")
     }
 
@@ -123,10 +146,27 @@ impl Machine<'_> {
         let mut line = "console=ttyS0 quiet panic=-1 oops=panic reboot=t psi=1 mitigations=off \
                         rdinit=/init"
             .to_owned();
-        if self.world == World::V2 {
+        if self.world.is_pure_v2() {
             line.push_str(" cgroup_no_v1=all");
         }
+        if self.world == World::Systemd {
+            // Docker loads a profile where AppArmor is on; updates are for systems that stay.
+            line.push_str(
+                " apparmor=0 selinux=0 systemd.condition-needs-update=0 systemd.show_status=error",
+            );
+        }
         line
+    }
+
+    fn memory_mib(&self) -> &'static str {
+        match self.world {
+            World::Systemd => "2048",
+            World::V2 | World::Hybrid | World::V1 => "1536",
+        }
+    }
+
+    fn has_reported(&self) -> bool {
+        fs::metadata(&self.reports).is_ok_and(|reports| reports.len() > 0)
     }
 
     /// What the guest reported; a line cut short by its end is left out.

@@ -13,9 +13,13 @@ use crate::test::skips::{self, Report};
 pub(super) struct Outcome {
     pub(super) kernel: Kernel,
     pub(super) world: World,
+    /// What it ran, where that is a system of packages.
+    pub(super) system: Option<String>,
     /// From power-on to the first test, by the guest's clock; `None`: it never came so far.
     pub(super) up_seconds: Option<f64>,
     pub(super) seconds: f64,
+    /// Of these, what the test programs took.
+    test_seconds: f64,
     /// By program and name.
     pub(super) tests: BTreeMap<(String, String), TestOutcome>,
     /// Programs that did not end well, with how.
@@ -39,12 +43,20 @@ pub(super) enum Verdict {
 }
 
 impl Outcome {
-    pub(super) fn of(kernel: Kernel, world: World, boot: Boot, expected: &[&str]) -> Self {
+    pub(super) fn of(
+        kernel: Kernel,
+        world: World,
+        system: Option<String>,
+        boot: Boot,
+        expected: &[&str],
+    ) -> Self {
         let mut outcome = Self {
             kernel,
             world,
+            system,
             up_seconds: None,
             seconds: boot.seconds,
+            test_seconds: 0.0,
             tests: BTreeMap::new(),
             bad_ends: Vec::new(),
             skips: skips::compare("", ""),
@@ -75,8 +87,9 @@ impl Outcome {
                 program,
                 passed,
                 status,
-                ..
+                seconds,
             } => {
+                self.test_seconds += seconds;
                 if !passed {
                     self.bad_ends.push(format!("{program}: {status}"));
                 }
@@ -158,7 +171,7 @@ impl fmt::Display for Outcome {
         let passed = self.count(TestOutcome::Passed).saturating_sub(skipped);
         write!(
             formatter,
-            "{:<6} {:<6} {:<18} {:>3} passed {:>3} failed {:>3} skipped  up {:>4.1} s  all {:>5.1} s  {}",
+            "{:<6} {:<7} {:<18} {:>3} passed {:>3} failed {:>3} skipped  up {:>4.1} s  all {:>5.1} s, {:>4.1} s beyond the tests  {}",
             self.kernel.series,
             self.world.name(),
             self.kernel.version,
@@ -167,6 +180,7 @@ impl fmt::Display for Outcome {
             skipped,
             self.up_seconds.unwrap_or(0.0),
             self.seconds,
+            self.seconds - self.test_seconds,
             match self.verdict() {
                 Verdict::Passed => "ok",
                 Verdict::Failed => "FAILED",

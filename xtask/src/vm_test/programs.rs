@@ -13,15 +13,15 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use super::cpio::Archive;
-use super::protocol::Program;
+use super::protocol::{Program, World};
+use super::selection::{FEATURES, PRIVILEGED, Selection};
+use super::system::layer::{self, LAYER};
 use crate::{command, host, workspace};
 
 /// Integration tests of the agent that run in guests, with the longest they may take.
-const TESTS: [(&str, u64); 2] = [("vm", 240), ("privileged", 480)];
-/// Part of the names of tests that measure the hardware, which here is none.
-const TIMINGS: &str = "readings::cost::";
+const TESTS: [(&str, u64); 2] = [(FEATURES, 480), (PRIVILEGED, 900)];
 /// Tools of the tests that busybox does not have, or not with what they ask of it.
-const TOOLS: [&str; 16] = [
+const TOOLS: [&str; 17] = [
     "chrt",
     "dbus-daemon",
     "dash",
@@ -30,6 +30,7 @@ const TOOLS: [&str; 16] = [
     "ip",
     "iperf3",
     "losetup",
+    "mke2fs",
     "nsenter",
     "perl",
     "setpriv",
@@ -46,18 +47,27 @@ pub(super) const BUSYBOX: &str = "/bin/busybox";
 
 /// The built test programs, with the agent's binary.
 pub(super) struct Programs {
-    pub(super) tests: Vec<Program>,
+    built: Vec<Built>,
     agent: PathBuf,
+}
+
+/// One test program, and what is in it.
+struct Built {
+    name: &'static str,
+    path: PathBuf,
+    timeout_s: u64,
+    tests: Vec<String>,
 }
 
 impl Programs {
     /// Builds them.
-    pub(super) fn build(only: &[String], harness: &[String]) -> Result<Self> {
+    pub(super) fn build(selection: &Selection) -> Result<Self> {
         let mut cargo = workspace::cargo();
         cargo.args(["test", "--locked", "--no-run", "--package=plimsoll"]);
         cargo.arg("--message-format=json-render-diagnostics");
-        for (test, _) in TESTS {
-            cargo.arg(format!("--test={test}"));
+        let wanted = TESTS.iter().filter(|(name, _)| selection.has(name));
+        for (name, _) in wanted.clone() {
+            cargo.arg(format!("--test={name}"));
         }
         let built = cargo
             .stderr(Stdio::inherit())
@@ -68,28 +78,55 @@ impl Programs {
         }
         let artifacts = String::from_utf8_lossy(&built.stdout);
         let agent = executable(&artifacts, "bin", "plimsoll").context("cargo built no agent")?;
-        let mut tests = Vec::new();
-        for (test, timeout_s) in TESTS {
-            if !only.is_empty() && !only.iter().any(|name| name == test) {
-                continue;
-            }
-            let path = executable(&artifacts, "test", test)
-                .with_context(|| format!("cargo built no test program {test}"))?;
-            let mut arguments = ["--test-threads=1", "--skip", TIMINGS]
-                .map(str::to_owned)
-                .to_vec();
-            arguments.extend_from_slice(harness);
-            tests.push(Program {
-                name: test.to_owned(),
-                path: path.display().to_string(),
-                arguments,
+        let mut built = Vec::new();
+        for &(name, timeout_s) in wanted {
+            let path = executable(&artifacts, "test", name)
+                .with_context(|| format!("cargo built no test program {name}"))?;
+            built.push(Built {
+                name,
+                tests: tests_in(&path)?,
+                path,
                 timeout_s,
             });
         }
-        if tests.is_empty() {
-            bail!("there is no test program {}", only.join(", "));
+        if built.is_empty() {
+            bail!("there is no test program {}", selection.programs.join(", "));
         }
-        Ok(Self { tests, agent })
+        Ok(Self { built, agent })
+    }
+
+    /// Those of the parts that no privileged test has in its name.
+    pub(super) fn unknown<'a>(&self, parts: &[&'a str]) -> Vec<&'a str> {
+        let privileged = self.built.iter().find(|built| built.name == PRIVILEGED);
+        let is_known = |part: &str| {
+            privileged.is_none_or(|built| built.tests.iter().any(|test| test.contains(part)))
+        };
+        let unknown = parts.iter().filter(|part| !is_known(part));
+        unknown.copied().collect()
+    }
+
+    /// What runs in a guest of that world; `privileged`: tests that the catalogue names for it.
+    pub(super) fn of(
+        &self,
+        world: World,
+        selection: &Selection,
+        privileged: &[&str],
+    ) -> Vec<Program> {
+        let program = |built: &Built| {
+            let takes = |test: &&String| selection.takes(built.name, test, world, privileged);
+            let tests: Vec<_> = built.tests.iter().filter(takes).cloned().collect();
+            let mut arguments = vec!["--test-threads=1".to_owned(), "--exact".to_owned()];
+            arguments.extend(selection.flags.iter().cloned());
+            let is_none = tests.is_empty();
+            arguments.extend(tests);
+            (!is_none).then(|| Program {
+                name: built.name.to_owned(),
+                path: built.path.display().to_string(),
+                arguments,
+                timeout_s: built.timeout_s,
+            })
+        };
+        self.built.iter().filter_map(program).collect()
     }
 
     /// Writes programs, tools and libraries as an archive: the same for all kernels.
@@ -100,7 +137,7 @@ impl Programs {
         let mut libraries = BTreeSet::new();
         for name in TOOLS {
             let tool = host::program(name).with_context(|| {
-                format!("{name} is missing; `cargo xtask setup --test` installs it")
+                format!("{name} is missing; `cargo xtask setup --vm` installs it")
             })?;
             libraries.extend(linked(&tool)?);
             archive.file(&format!("/usr/bin/{name}"), &fs::read(&tool)?)?;
@@ -109,10 +146,10 @@ impl Programs {
         let own = std::env::current_exe().context("cannot find this xtask")?;
         libraries.extend(linked(&own)?);
         archive.file("/init", &stripped(&own)?)?;
-        let tests = self.tests.iter().map(|test| PathBuf::from(&test.path));
-        for program in tests.chain([self.agent.clone()]) {
-            libraries.extend(linked(&program)?);
-            archive.file(&program.display().to_string(), &stripped(&program)?)?;
+        let tests = self.built.iter().map(|built| &built.path);
+        for program in tests.chain([&self.agent]) {
+            libraries.extend(linked(program)?);
+            archive.file(&program.display().to_string(), &stripped(program)?)?;
         }
         for module in workspace::files_in(Path::new(PERL_MODULES))? {
             archive.file(&module.display().to_string(), &fs::read(&module)?)?;
@@ -123,6 +160,41 @@ impl Programs {
         archive.finish()?.flush()?;
         Ok(())
     }
+
+    /// As [`archive`](Self::archive), for guests with a system, which has tools and libraries.
+    pub(super) fn archive_for_system(&self, out: &Path) -> Result<()> {
+        let file =
+            fs::File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
+        let mut archive = Archive::new(BufWriter::new(file));
+        let own = std::env::current_exe().context("cannot find this xtask")?;
+        let init = stripped(&own)?;
+        archive.file("/init", &init)?;
+        archive.file(&format!("{LAYER}/init"), &init)?;
+        for library in linked(&own)? {
+            archive.file(&library.display().to_string(), &fs::read(&library)?)?;
+        }
+        for built in self.built.iter().filter(|built| built.name == FEATURES) {
+            let path = format!("{LAYER}{}", built.path.display());
+            archive.file(&path, &stripped(&built.path)?)?;
+        }
+        layer::write(
+            &mut archive,
+            &self.agent.display().to_string(),
+            &stripped(&self.agent)?,
+        )?;
+        archive.finish()?.flush()?;
+        Ok(())
+    }
+}
+
+/// Names of the tests in a program, of which none is run.
+fn tests_in(program: &Path) -> Result<Vec<String>> {
+    let mut list = Command::new(program);
+    let listed = command::output(list.args(["--list", "--format", "terse"]))?;
+    let names = listed
+        .lines()
+        .filter_map(|line| line.strip_suffix(": test"));
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// The executable of a target, from cargo's messages.

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 pub(super) const PLAN: &str = "/plan.json";
 /// Folder whose files the guest hands back: tests write them there.
 pub(super) const OUTBOX: &str = "/outbox";
+/// Serial number of the disk with the system of [`World::Systemd`].
+pub(super) const SYSTEM_DISK: &str = "system";
 /// Tells the tests that they are in a guest, and where [`OUTBOX`] is.
 pub(super) const OUTBOX_VARIABLE: &str = "PLIMSOLL_VM_OUTBOX";
 
-/// How cgroups are mounted.
+/// How cgroups are mounted, and by whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum World {
@@ -20,14 +22,27 @@ pub(super) enum World {
     Hybrid,
     /// v1 controllers alone.
     V1,
+    /// cgroup v2 alone, as systemd sets it up, with the engines of its distribution.
+    Systemd,
 }
 
 impl World {
+    pub(super) const ALL: [Self; 4] = [Self::V2, Self::Hybrid, Self::V1, Self::Systemd];
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::V2 => "v2",
             Self::Hybrid => "hybrid",
             Self::V1 => "v1",
+            Self::Systemd => "systemd",
+        }
+    }
+
+    /// Whether there is no v1 hierarchy.
+    pub(super) fn is_pure_v2(self) -> bool {
+        match self {
+            Self::V2 | Self::Systemd => true,
+            Self::Hybrid | Self::V1 => false,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! v1 `blkio`.
 //!
-//! The throttling policy counts every bio; since 6.10 only on disks where some cgroup ever had a
-//! throttling rule (block/blk-throttle.h blk_should_throtl(), v6.12), so on newer kernels most
-//! disks have no counts here. Where BFQ schedules the disk it counts too, in files of its own.
+//! The throttling policy counts every bio on 5.10; on 6.1 those that a rule applies to
+//! (block/blk-throttle.h blk_throtl_bio(), v6.1); since 6.10 every bio of disks where some cgroup
+//! ever had a rule (blk_should_throtl(), v6.12). So on most hosts there are no counts here. Where BFQ schedules the disk it counts too, in files of its own.
 
 use std::sync::Arc;
 

@@ -179,3 +179,36 @@ fn there_is_a_bound() {
     book.forget(&format!("{:064x}", 0));
     assert!(book.request(&docker(A), now));
 }
+
+#[test]
+fn a_partial_answer_is_told_and_asked_again_and_takes_no_label_back() {
+    let (mut book, now) = (Book::default(), Instant::now());
+    let mut labelled = named("web").unwrap();
+    let partial = Details {
+        partial: true,
+        ..labelled.clone()
+    };
+    labelled
+        .labels
+        .insert("tier".to_owned(), "front".to_owned());
+    book.request(&docker(A), now);
+    assert_eq!(ask(&mut book, now), [A]);
+    book.answer(A, Some(partial.clone()), now);
+    assert_eq!(news(&mut book).len(), 1);
+    let again = now + FIRST_RETRY;
+    assert_eq!(ask(&mut book, again), [A]);
+    book.answer(A, Some(labelled.clone()), again);
+    assert_eq!((book.next_due(), news(&mut book).len()), (None, 1));
+    // Renamed, and once more only half of the engine answers.
+    book.wake(A, again);
+    assert_eq!(ask(&mut book, again), [A]);
+    let renamed = Details {
+        name: Some("shop".to_owned()),
+        ..partial
+    };
+    book.answer(A, Some(renamed), again);
+    let (_, details) = book.take_news().unwrap();
+    assert_eq!(details.name.as_deref(), Some("shop"));
+    assert_eq!(details.labels, labelled.labels);
+    assert_eq!(book.next_due(), Some(again + FIRST_RETRY));
+}

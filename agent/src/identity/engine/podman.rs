@@ -35,8 +35,22 @@ pub(super) struct Podman {
 enum Connection {
     None,
     Open(Client),
-    /// Not before then.
-    Broken(Instant),
+    Broken {
+        /// Not asked again before then.
+        until: Instant,
+        /// Somebody listens, who did not answer.
+        silent: bool,
+    },
+}
+
+/// What the API said of a container.
+enum Answer {
+    Known(Details),
+    /// It knows no such container, or there is no service; `silent`: it may say something later, as
+    /// a service that is started on demand takes its time.
+    Nothing {
+        silent: bool,
+    },
 }
 
 impl Podman {
@@ -52,17 +66,22 @@ impl Podman {
 
     pub(super) async fn look_up(&self, query: &Query) -> Option<Details> {
         let stored = self.stored(query).await;
-        if query.owner.is_none()
-            && let Some(mut details) = self.asked(query).await
-        {
-            self.engines.set(ENGINE, Presence::Up);
-            details.sandbox |= is_infra(query, details.name.as_deref());
-            return Some(details);
-        }
-        if stored.is_some() {
-            self.engines.set(ENGINE, Presence::Up);
-        }
-        stored
+        let answer = match query.owner {
+            None => self.asked(query).await,
+            Some(_) => Answer::Nothing { silent: false },
+        };
+        let details = match answer {
+            Answer::Known(mut details) => {
+                details.sandbox |= is_infra(query, details.name.as_deref());
+                details
+            }
+            Answer::Nothing { silent } => Details {
+                partial: silent,
+                ..stored?
+            },
+        };
+        self.engines.set(ENGINE, Presence::Up);
+        Some(details)
     }
 
     /// Ids of containers that were renamed since the storage was last read.
@@ -103,13 +122,17 @@ impl Podman {
 
     /// Asks the API. Podman's own socket is started on demand and its service leaves again when it
     /// is idle, so there is no lasting connection to it, and nobody listening is not a fault.
-    async fn asked(&self, query: &Query) -> Option<Details> {
-        let socket = self.socket.as_ref()?;
+    async fn asked(&self, query: &Query) -> Answer {
+        let Some(socket) = self.socket.as_ref() else {
+            return Answer::Nothing { silent: false };
+        };
         let mut connection = self.connection.lock().await;
         let client = match &*connection {
             Connection::Open(client) => Ok(client.clone()),
-            Connection::Broken(until) if Instant::now() < *until => return None,
-            Connection::Broken(_) | Connection::None => socket.connect().await,
+            Connection::Broken { until, silent } if Instant::now() < *until => {
+                return Answer::Nothing { silent: *silent };
+            }
+            Connection::Broken { .. } | Connection::None => socket.connect().await,
         };
         let answer = match client {
             Ok(client) => {
@@ -120,13 +143,16 @@ impl Podman {
             Err(failure) => Err(failure),
         };
         match answer {
-            Ok(container) => Some(api::details(Runtime::Podman, container?)),
+            Ok(Some(container)) => Answer::Known(api::details(Runtime::Podman, container)),
+            Ok(None) => Answer::Nothing { silent: false },
             Err(failure) => {
-                if !matches!(failure, Failure::Absent) {
+                let silent = !matches!(failure, Failure::Absent);
+                if silent {
                     debug!(error = %failure, "podman's service does not answer");
                 }
-                *connection = Connection::Broken(Instant::now() + SOCKET_PAUSE);
-                None
+                let until = Instant::now() + SOCKET_PAUSE;
+                *connection = Connection::Broken { until, silent };
+                Answer::Nothing { silent }
             }
         }
     }

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::USAGE;
-use crate::support::{Agent, Metrics, OwnCgroup, Settings, V2, poll};
+use crate::support::{
+    Agent, Metrics, OwnCgroup, Settings, cpu_hierarchies, host_cpu_ns, is_guest, poll, skip,
+};
 
 const CHURN: Duration = Duration::from_secs(3);
+/// So many come and go at least, however long an emulated CPU takes to it.
+const SHORT_ONES: usize = 8;
 /// Workloads are read one after the other: on this the two sides may differ, and by what one tick's
 /// readings take on each CPU.
 const TOLERANCE: f64 = 0.01;
@@ -61,7 +65,13 @@ fn proc_stat() -> f64 {
 #[test]
 fn workloads_and_the_unattributed_are_the_host_under_churn() {
     let test = "workloads_and_the_unattributed_are_the_host_under_churn";
-    let hierarchies = &["cpuacct", V2];
+    let hierarchies = &cpu_hierarchies();
+    if host_cpu_ns().is_none() {
+        return skip(
+            test,
+            "v2's root counts CPU time by ticks, all below it by the clock",
+        );
+    }
     let Some(mut steady) = OwnCgroup::make(test, hierarchies) else {
         return;
     };
@@ -72,7 +82,7 @@ fn workloads_and_the_unattributed_are_the_host_under_churn() {
     let id = steady.path();
     poll("the steady workload", || agent.scrape().of(&id, USAGE));
 
-    let root = || OwnCgroup::host_number("cpuacct", "cpuacct.usage") as f64 / 1e9;
+    let root = || host_cpu_ns().unwrap() as f64 / 1e9;
     let root_before = (root(), proc_stat());
     let first = agent.fresh_scrape();
     let root_first = (root(), proc_stat());
@@ -80,13 +90,13 @@ fn workloads_and_the_unattributed_are_the_host_under_churn() {
     growth.add(&first, true);
     let (mut made, mut final_seconds) = (0, 0.0);
     let deadline = Instant::now() + CHURN;
-    while Instant::now() < deadline {
+    while made < SHORT_ONES || Instant::now() < deadline {
         let mut short = OwnCgroup::make(test, hierarchies).unwrap();
         short.run(
             "sh",
             &["-c", "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done"],
         );
-        final_seconds += short.number("cpuacct", "cpuacct.usage") as f64 / 1e9;
+        final_seconds += short.cpu_ns() as f64 / 1e9;
         short.remove();
         made += 1;
         if made % 4 == 0 {
@@ -107,7 +117,6 @@ fn workloads_and_the_unattributed_are_the_host_under_churn() {
         growth.total,
         (sum / grown_host - 1.0) * 100.0
     );
-    assert!(made >= 5, "{made}");
     assert!(
         (sum - grown_host).abs() <= grown_host * TOLERANCE + 0.02,
         "{sum} against {grown_host}"
@@ -121,7 +130,7 @@ fn workloads_and_the_unattributed_are_the_host_under_churn() {
     let ticks = (root_last.1 - root_first.1, root_after.1 - root_before.1);
     eprintln!("{test}: /proc/stat {ticks:?}");
     assert!(
-        (ticks.0 * 0.97 - 0.04..=ticks.1 * 1.03 + 0.04).contains(&grown_host),
+        is_guest() || (ticks.0 * 0.97 - 0.04..=ticks.1 * 1.03 + 0.04).contains(&grown_host),
         "{grown_host} is not in {ticks:?}"
     );
     last.assert_nothing_lost();

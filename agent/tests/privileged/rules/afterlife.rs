@@ -7,7 +7,7 @@ use plimsoll::kernel::{
 };
 
 use super::rate::egress;
-use super::wire::{MBIT, UNLIMITED, Wire, id, within};
+use super::wire::{MBIT, id};
 use crate::support::own_cgroup::mount_of;
 use crate::support::{OwnCgroup, V2};
 
@@ -79,26 +79,6 @@ fn rules_are_found_again_and_read_back_as_they_were_set() {
     second.clear_devices(directory, found.id).unwrap();
     let found = leftovers(&mount_of(V2).unwrap());
     assert!(found.iter().all(|one| one.cgroup != directory), "{found:?}");
-}
-
-#[test]
-fn a_rate_goes_on_and_its_sockets_are_given_back_by_another() {
-    let test = "a_rate_goes_on_and_its_sockets_are_given_back_by_another";
-    let Some(mut wire) = Wire::make(test) else {
-        return;
-    };
-    let run = wire.start(UNLIMITED, &["-t", "8", "-P", "4"]);
-    wire.limit(&mut CgroupRules::new(), &egress(50 * MBIT));
-    std::thread::sleep(std::time::Duration::from_secs(4));
-    let directory = wire.sender.directory(V2);
-    let mut next = CgroupRules::new();
-    next.clear_traffic(directory, id(&wire.sender)).unwrap();
-    let report = wire.finish(run);
-    let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64 * report.overhead();
-    // Half a second each: from 2 s to 4 s, and the last two.
-    within(5.0, mean(&report.intervals[4..8]), 50e6, "nobody tends it");
-    let given_back = mean(&report.intervals[report.intervals.len() - 4..]);
-    assert!(given_back > 500e6, "given back: {given_back} bit/s");
 }
 
 #[test]

@@ -13,6 +13,8 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// The hierarchy of v2, among the names of v1 controllers.
 pub(crate) const V2: &str = "cgroup2";
+/// Which counts CPU time on v1, exactly.
+const CPUACCT: &str = "cpuacct";
 
 /// Removed on drop, with the processes it holds.
 pub(crate) struct OwnCgroup {
@@ -99,20 +101,17 @@ impl OwnCgroup {
         self.read(hierarchy, file).trim().parse().expect(file)
     }
 
-    /// A file of the hierarchy's root that is one number.
-    pub(crate) fn host_number(hierarchy: &str, file: &str) -> u64 {
-        let path = mount_of(hierarchy).expect("mounted").join(file);
-        let text = fs::read_to_string(path).expect(file);
-        text.trim().parse().expect(file)
+    /// CPU time by the kernel's counter, in those of [`cpu_hierarchies`] that it was made in.
+    pub(crate) fn cpu_ns(&self) -> u64 {
+        match self.directories.get(CPUACCT) {
+            Some(directory) => cpu_ns(CPUACCT, directory),
+            None => cpu_ns(V2, self.directory(V2)),
+        }
     }
 
     /// The number after `key` in a file of such lines.
     pub(crate) fn field(&self, hierarchy: &str, file: &str, key: &str) -> u64 {
-        let text = self.read(hierarchy, file);
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
-        line.expect(key).parse().expect(key)
+        field(&self.read(hierarchy, file), key)
     }
 
     pub(crate) fn write(&self, hierarchy: &str, file: &str, value: &str) {
@@ -200,6 +199,34 @@ fn end_processes(directory: &Path) {
         // May have ended by itself.
         let _ = nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL);
     }
+}
+
+/// The hierarchies that tell CPU time here: cpuacct's and v2's, where there are both.
+pub(crate) fn cpu_hierarchies() -> Vec<&'static str> {
+    mounted(&[CPUACCT, V2])
+}
+
+/// CPU time of the host. `None` where nothing tells exactly: the root of v2 counts by ticks, all else
+/// by the clock (kernel/cgroup/rstat.c root_cgroup_cputime(), v6.12).
+pub(crate) fn host_cpu_ns() -> Option<u64> {
+    Some(cpu_ns(CPUACCT, &mount_of(CPUACCT)?))
+}
+
+fn cpu_ns(hierarchy: &str, directory: &Path) -> u64 {
+    let read = |file: &str| fs::read_to_string(directory.join(file)).expect(file);
+    if hierarchy == CPUACCT {
+        read("cpuacct.usage").trim().parse().expect("cpuacct.usage")
+    } else {
+        field(&read("cpu.stat"), "usage_usec") * 1_000
+    }
+}
+
+/// The number after `key` in such lines.
+fn field(text: &str, key: &str) -> u64 {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+    line.expect(key).parse().expect(key)
 }
 
 /// Those of the hierarchies that this host has.

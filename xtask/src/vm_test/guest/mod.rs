@@ -5,6 +5,7 @@
 
 mod mounts;
 mod runner;
+mod system;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -16,7 +17,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::programs::BUSYBOX;
-use super::protocol::{Message, PLAN, Plan};
+use super::protocol::{Message, PLAN, Plan, World};
 
 const INIT: &str = "/init";
 /// The first serial port is the console.
@@ -31,15 +32,23 @@ pub(crate) fn run() -> ExitCode {
     if std::process::id() == 1 {
         init();
     }
-    match carry_out() {
+    let carried_out = carry_out();
+    if let Err(error) = &carried_out {
+        println!("guest: {error:#}");
+        // The console has it, when even this cannot be said.
+        let _ = report(&Message::Broken {
+            why: format!("{error:#}"),
+        });
+    }
+    if plan().is_ok_and(|plan| plan.world == World::Systemd) {
+        // Twice forced: nothing is left to be put in order.
+        let _ = Command::new("systemctl")
+            .args(["poweroff", "--force", "--force"])
+            .status();
+    }
+    match carried_out {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("guest: {error:#}");
-            let why = format!("{error:#}");
-            // The console has it, when even this cannot be said.
-            let _ = report(&Message::Broken { why });
-            ExitCode::FAILURE
-        }
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
@@ -48,10 +57,39 @@ fn init() -> ! {
     if let Err(error) = mounts::api() {
         println!("guest: {error:#}");
     }
+    if let Err(error) = set_up() {
+        // The console has it, when even this cannot be said.
+        let _ = report(&Message::Broken {
+            why: format!("{error:#}"),
+        });
+        power_off();
+    }
     match Command::new(INIT).arg("run").spawn() {
         Ok(child) => collect_until(Pid::from_raw(child.id().cast_signed())),
         Err(error) => println!("guest: cannot start the runner: {error}"),
     }
+    power_off()
+}
+
+/// Never returns where a system of its own takes over.
+fn set_up() -> Result<()> {
+    let plan = plan()?;
+    // Applets that programs may ask for.
+    let _ = Command::new(BUSYBOX)
+        .args(["--install", "-s", "/bin"])
+        .status();
+    for module in &plan.modules {
+        busybox(&["insmod", module])?;
+    }
+    if plan.world == World::Systemd {
+        match system::start()? {}
+    }
+    mounts::cgroups(plan.world)?;
+    busybox(&["hostname", "guest"])?;
+    busybox(&["ip", "link", "set", "lo", "up"])
+}
+
+fn power_off() -> ! {
     loop {
         // `-f`: there is no other init to ask.
         let _ = Command::new(BUSYBOX).args(["poweroff", "-f"]).status();
@@ -76,18 +114,13 @@ fn collect_until(child: Pid) {
     }
 }
 
-fn carry_out() -> Result<()> {
+fn plan() -> Result<Plan> {
     let plan = fs::read(PLAN).context("no plan")?;
-    let plan: Plan = serde_json::from_slice(&plan).context("the plan is wrong")?;
-    let _ = Command::new(BUSYBOX)
-        .args(["--install", "-s", "/bin"])
-        .status();
-    for module in &plan.modules {
-        busybox(&["insmod", module])?;
-    }
-    mounts::cgroups(plan.world)?;
-    busybox(&["hostname", "guest"])?;
-    busybox(&["ip", "link", "set", "lo", "up"])?;
+    serde_json::from_slice(&plan).context("the plan is wrong")
+}
+
+fn carry_out() -> Result<()> {
+    let plan = plan()?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     report(&Message::Up {
         release: release.trim().to_owned(),

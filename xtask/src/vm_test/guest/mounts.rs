@@ -48,7 +48,7 @@ pub(super) fn api() -> Result<()> {
 
 /// The cgroup hierarchies of that world.
 pub(super) fn cgroups(world: World) -> Result<()> {
-    if world == World::V2 {
+    if world.is_pure_v2() {
         at("cgroup2", CGROUP, "")?;
         return enable_controllers(Path::new(CGROUP));
     }
@@ -80,7 +80,7 @@ fn enable_controllers(root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn at(kind: &str, point: &str, options: &str) -> Result<()> {
+pub(super) fn at(kind: &str, point: &str, options: &str) -> Result<()> {
     fs::create_dir_all(point).with_context(|| format!("cannot make {point}"))?;
     mount(
         Some(kind),
