@@ -244,7 +244,7 @@ fn the_floor_is_for_everybody() {
 #[test]
 fn a_freeze_ends_by_itself() {
     let mut bench = Bench::new();
-    let refused = bench.order(order(1, Claimant::Operator, freeze(None)));
+    let refused = bench.order(order(1, policy("a", Some("r")), freeze(None)));
     assert!(
         matches!(refused.outcome, Outcome::Refused(_)),
         "{refused:?}"

@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_new_room_must_be_given_arrows() {
-        let found = in_file("policy/mod.rs", "");
+        let found = in_file("cellar/mod.rs", "");
         assert!(
             found
                 .iter()
