@@ -9,7 +9,8 @@ use plimsoll::cgroup::{DeviceNumber, DiskError, IoCaps, Knob, Setting, disk_of};
 use super::{World, with_tolerance};
 use crate::support::{LoopDevice, installed, skip};
 
-const TOLERANCE: f64 = 0.02;
+/// Twice what a quiet host shows: others run beside it.
+const TOLERANCE: f64 = 0.05;
 
 fn number(disk: &LoopDevice) -> DeviceNumber {
     let (major, minor) = disk.number();
