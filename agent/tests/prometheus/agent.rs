@@ -28,8 +28,10 @@ impl Agent {
         let metrics = free_address();
         let config = dir.path().join("plimsoll.toml");
         let socket = dir.path().join("plimsoll.sock");
+        let (state, audit) = (dir.path().join("enforce"), dir.path().join("audit.jsonl"));
         let text = format!(
-            "[agent]\nsocket = {socket:?}\ntick = \"100ms\"\n\n[metrics]\nlisten = \"{metrics}\"\n"
+            "[agent]\nsocket = {socket:?}\ntick = \"100ms\"\n\n[metrics]\nlisten = \"{metrics}\"\n\n\
+             [policy]\nfile = \"\"\n\n[enforce]\nstate_dir = {state:?}\n\n[audit]\npath = {audit:?}\n"
         );
         fs::write(&config, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));

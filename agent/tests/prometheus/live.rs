@@ -31,7 +31,17 @@ const PROGRAMS: [&str; 9] = [
 const DATA: Duration = Duration::from_secs(60);
 
 /// Queries that have no data on a healthy host, and why. Each is checked to be empty indeed.
-const EMPTY_WHEN_HEALTHY: [(&str, &str); 0] = [];
+const EMPTY_WHEN_HEALTHY: [(&str, &str); 6] = [
+    ("Held", NO_POLICY),
+    ("Rules firing", NO_POLICY),
+    ("Decisions", NO_POLICY),
+    ("Actions", NO_POLICY),
+    ("Refusals and drift", NO_POLICY),
+    ("Reaction", NO_POLICY),
+];
+/// Every family of the catalogue, and its type.
+const FAMILIES: &str = include_str!("../../src/metrics/testdata/families.txt");
+const NO_POLICY: &str = "this agent has no policy, and nobody asks it to hold anything";
 
 /// Alerts of two busy loops under a small quota: pending. Not ContainerCpuNearQuota: a rate over five
 /// minutes takes almost as long to be right, where a ratio of two is right at once.
@@ -136,7 +146,9 @@ fn has_data(series: &[Series]) -> bool {
 
 /// Metrics that a panel, list or rule names and the agent does not export.
 fn unknown_names(exposition: &str) -> Vec<String> {
-    let exposed = exposed_names(exposition);
+    let held: Vec<String> = held_names().collect();
+    let mut exposed = exposed_names(exposition);
+    exposed.extend(held.iter().map(String::as_str));
     let mut problems = Vec::new();
     for file in RULES
         .map(|rules| format!("prometheus/{rules}"))
@@ -150,6 +162,28 @@ fn unknown_names(exposition: &str) -> Vec<String> {
         problems.extend(unknown.map(|name| format!("{file}: no metric {name}")));
     }
     problems
+}
+
+/// Names of the families that only an agent with policies has series of.
+fn held_names() -> impl Iterator<Item = String> {
+    let held = FAMILIES.lines().filter(|line| {
+        [
+            "plimsoll_policy",
+            "plimsoll_actions",
+            "plimsoll_refusals",
+            "plimsoll_held",
+        ]
+        .into_iter()
+        .chain(["plimsoll_drift", "plimsoll_reaction", "plimsoll_guardian"])
+        .any(|beginning| line.starts_with(beginning))
+    });
+    held.flat_map(|line| match line.split_once(' ') {
+        Some((name, "histogram")) => ["_bucket", "_sum", "_count"]
+            .map(|part| format!("{name}{part}"))
+            .to_vec(),
+        Some((name, _)) => vec![name.to_owned()],
+        None => Vec::new(),
+    })
 }
 
 /// Each container must alert, or be about to; the agent must not.
