@@ -1,5 +1,6 @@
 //! Counts of what ran, read from the test harness's own lines.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Sum over all test programs of a run.
@@ -10,7 +11,9 @@ pub(super) struct Tally {
     ignored: usize,
     /// Told by the tests themselves; the harness counts them as passed.
     pub(super) skipped: usize,
-    failures: Vec<String>,
+    failures: BTreeSet<String>,
+    /// Failed among the others and passed when they ran again, alone.
+    unsteady: BTreeSet<String>,
     /// Names of the list under way: the harness prints `failures:` twice, first before the failed
     /// tests' output, then before their names.
     list: Option<Vec<String>>,
@@ -31,6 +34,28 @@ impl Tally {
         }
     }
 
+    /// Names of the tests that failed.
+    pub(super) fn failures(&self) -> &BTreeSet<String> {
+        &self.failures
+    }
+
+    /// Adds another stage.
+    pub(super) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+        self.failures.extend(other.failures);
+        self.unsteady.extend(other.unsteady);
+    }
+
+    /// Takes in a second run of those that failed.
+    pub(super) fn settle(&mut self, again: Self) {
+        self.passed += again.passed;
+        self.failed = again.failed;
+        let first = std::mem::replace(&mut self.failures, again.failures);
+        self.unsteady = first.difference(&self.failures).cloned().collect();
+    }
+
     /// Tests that ran, whatever came of it.
     pub(super) fn ran(&self) -> usize {
         self.passed + self.failed
@@ -41,6 +66,12 @@ impl fmt::Display for Tally {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for failure in &self.failures {
             writeln!(formatter, "test: FAILED: {failure}")?;
+        }
+        for name in &self.unsteady {
+            writeln!(
+                formatter,
+                "test: UNSTEADY: failed among the others, passed alone: {name}"
+            )?;
         }
         writeln!(
             formatter,
@@ -92,6 +123,29 @@ test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
         assert_eq!(
             tally.to_string(),
             "test: FAILED: ledger::conserves\ntests: 1 passed, 1 failed, 1 skipped\n"
+        );
+    }
+
+    #[test]
+    fn what_passes_alone_is_named_and_what_does_not_has_failed() {
+        let again = FAILED_RUN.replace("1 passed; 1 failed; 1", "0 passed; 1 failed; 0");
+        let mut twice = read(FAILED_RUN);
+        twice.settle(read(&again));
+        assert!(twice.to_string().contains("FAILED: ledger::conserves"));
+        assert!(
+            twice
+                .to_string()
+                .ends_with("1 passed, 1 failed, 1 skipped\n")
+        );
+
+        let mut once = read(FAILED_RUN);
+        once.settle(read("test result: ok. 1 passed; 0 failed; 0 ignored\n"));
+        assert!(once.failures().is_empty());
+        assert!(once.to_string().contains("UNSTEADY"));
+        assert!(once.to_string().contains("ledger::conserves\n"));
+        assert!(
+            once.to_string()
+                .ends_with("2 passed, 0 failed, 1 skipped\n")
         );
     }
 

@@ -104,6 +104,10 @@ fn last_pid(text: &[u8]) -> Option<u64> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::io::Write;
+
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+
     use super::*;
 
     #[test]
@@ -130,10 +134,13 @@ mod tests {
         const BYTES: usize = 8 << 20;
         let mut growth = Growth::open();
         let before = growth.look(true, true);
-        let held = vec![1u8; BYTES];
+        // Not from the allocator: it may have pages left over from other tests.
+        let file = memfd_create(c"growth", MFdFlags::MFD_CLOEXEC).unwrap();
+        std::fs::File::from(file)
+            .write_all(&vec![1; BYTES])
+            .unwrap();
         std::process::Command::new("true").status().unwrap();
         let after = growth.look(true, true);
-        drop(held);
         let grown = after.memory_bytes.unwrap() - before.memory_bytes.unwrap();
         assert!(grown >= BYTES as u64, "{grown}");
         if let (Some(before), Some(after)) = (before.tasks, after.tasks) {
