@@ -11,6 +11,8 @@ use crate::{blocking_turn, skip};
 /// Small enough not to be split, and a whole number of the file system's blocks.
 const BLOCK: u64 = 4096;
 const BLOCKS: u64 = 2048;
+/// Less than a hundredth of what is moved.
+const PAGED_IN: f64 = 64.0 * 1024.0;
 const WRITE: &str = "dd if=/dev/zero of=/data/file bs=4096 count=2048 oflag=direct";
 const REWRITE: &str = "dd if=/dev/zero of=/data/file bs=4096 count=2048 oflag=direct conv=notrunc";
 const READ: &str = "dd if=/data/file of=/dev/null bs=4096 count=2048 iflag=direct";
@@ -54,9 +56,15 @@ fn docker_io_is_what_dd_did() {
             more(what, bytes_of),
             more(what, count_of)
         );
-        assert_eq!(more(what, bytes_of), bytes);
-        assert_eq!(more(what, count_of), BLOCKS as f64);
-        assert_eq!(more(idle, bytes_of), 0.0, "{idle} during {what}");
+        // Nothing else writes; pages of `dd` that the host reclaimed are read again.
+        let spare = |kind: &str| if kind == "reads" { PAGED_IN } else { 0.0 };
+        let told = more(what, bytes_of);
+        assert!(told >= bytes && told <= bytes + spare(what), "{told}");
+        let times = more(what, count_of);
+        let most = BLOCKS as f64 + spare(what) / BLOCK as f64;
+        assert!(times >= BLOCKS as f64 && times <= most, "{times} times");
+        let told = more(idle, bytes_of);
+        assert!(told <= spare(idle), "{told} of {idle} during {what}");
     }
     let devices = agent
         .scrape()
