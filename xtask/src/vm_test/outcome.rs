@@ -22,6 +22,8 @@ pub(super) struct Outcome {
     test_seconds: f64,
     /// By program and name.
     pub(super) tests: BTreeMap<(String, String), TestOutcome>,
+    /// Failed among the others and passed when they ran again, alone.
+    unsteady: Vec<String>,
     /// Programs that did not end well, with how.
     bad_ends: Vec<String>,
     pub(super) skips: Report,
@@ -58,6 +60,7 @@ impl Outcome {
             seconds: boot.seconds,
             test_seconds: 0.0,
             tests: BTreeMap::new(),
+            unsteady: Vec::new(),
             bad_ends: Vec::new(),
             skips: skips::compare("", ""),
             files: BTreeMap::new(),
@@ -132,6 +135,37 @@ impl Outcome {
             .count()
     }
 
+    /// Program and name of each that failed.
+    pub(super) fn failed_tests(&self) -> Vec<(String, String)> {
+        let tests = self.tests.iter();
+        let failed = tests.filter(|(_, outcome)| **outcome == TestOutcome::Failed);
+        failed.map(|(test, _)| test.clone()).collect()
+    }
+
+    /// Not all was run that should have been.
+    pub(super) fn ended_early(&self) -> bool {
+        let unfinished = self.count(TestOutcome::Unfinished) > 0;
+        unfinished || self.trouble.is_some()
+    }
+
+    /// Takes in a second run of those that failed.
+    pub(super) fn settle(&mut self, again: Self) {
+        self.seconds += again.seconds;
+        self.test_seconds += again.test_seconds;
+        if again.trouble.is_some() || again.broken.is_some() {
+            self.trouble = again.trouble.or(again.broken);
+            return;
+        }
+        for ((program, name), outcome) in again.tests {
+            if outcome == TestOutcome::Passed {
+                self.unsteady.push(format!("{program}: {name}"));
+            }
+            self.tests.insert((program, name), outcome);
+        }
+        self.bad_ends = again.bad_ends;
+        self.skips.unexpected.extend(again.skips.unexpected);
+    }
+
     fn failures(&self) -> impl Iterator<Item = String> {
         self.tests
             .iter()
@@ -157,6 +191,10 @@ impl Outcome {
                 .unexpected
                 .iter()
                 .map(|skip| format!("skipped, NOT listed in xtask/kernels.toml: {skip}")),
+        );
+        let unsteady = self.unsteady.iter();
+        lines.extend(
+            unsteady.map(|name| format!("UNSTEADY: failed among the others, passed alone: {name}")),
         );
         if lines.is_empty() && self.verdict() != Verdict::Passed {
             lines.push("no test ran".to_owned());

@@ -65,6 +65,22 @@ pub(super) struct Program {
     pub(super) timeout_s: u64,
 }
 
+impl Program {
+    /// The same with these of its tests alone; each is a program's name and a test's.
+    pub(super) fn only(&self, tests: &[(String, String)]) -> Option<Self> {
+        let own = tests.iter().filter(|(program, _)| *program == self.name);
+        let own: Vec<String> = own.map(|(_, test)| test.clone()).collect();
+        if own.is_empty() {
+            return None;
+        }
+        let flags = self.arguments.iter().filter(|word| word.starts_with('-'));
+        Some(Self {
+            arguments: flags.cloned().chain(own).collect(),
+            ..self.clone()
+        })
+    }
+}
+
 /// What the guest says.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
