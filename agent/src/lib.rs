@@ -11,6 +11,7 @@ pub mod config;
 pub mod enforce;
 pub mod identity;
 pub mod kernel;
+pub mod launch;
 pub mod ledger;
 pub mod metrics;
 pub mod policy;

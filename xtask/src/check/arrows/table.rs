@@ -35,11 +35,13 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ledger", "identity", "policy", "enforce", "cgroup", "config",
         ],
     ),
-    // Asks the api; the rest are the types of its answers.
+    // One workload's life; `engine` decides which, and where from.
+    ("launch", &["cgroup", "config"]),
+    // Asks the api; the rest are the types of its answers. `oci` is a runtime without an agent.
     (
         "cli",
         &[
-            "api", "ledger", "identity", "policy", "enforce", "cgroup", "config",
+            "api", "ledger", "identity", "policy", "enforce", "launch", "cgroup", "config",
         ],
     ),
     (
