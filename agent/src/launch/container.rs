@@ -237,7 +237,7 @@ impl Container {
         Ok(())
     }
 
-    pub(super) fn record(&mut self, phase: Phase) -> Result<(), LaunchError> {
+    fn record(&mut self, phase: Phase) -> Result<(), LaunchError> {
         self.state.phase = phase;
         self.dir
             .write_state(&self.state)
@@ -245,6 +245,12 @@ impl Container {
                 id: self.state.id.clone(),
                 source,
             })
+    }
+
+    /// Records that nothing of it is left.
+    pub(super) fn record_end(&mut self) -> Result<(), LaunchError> {
+        self.state.shim = None;
+        self.record(Phase::Stopped)
     }
 
     fn has_pid_namespace(&self) -> bool {

@@ -38,8 +38,10 @@ pub struct Order<'a> {
     pub preserved_descriptors: u32,
     /// The root is moved instead of exchanged: for hosts that run from an initial ramdisk.
     pub no_pivot: bool,
-    /// This process stays with the workload; its output goes through it.
+    /// This process stays with the workload.
     pub held: bool,
+    /// Its output goes through this process.
+    pub pumped: bool,
 }
 
 /// Who gets the master of the workload's terminal.
@@ -112,7 +114,7 @@ pub fn create(order: Order<'_>) -> Result<Created, LaunchError> {
         phase: Phase::Creating,
         init: None,
         shim: Some(Process::myself().map_err(unknown_process)?),
-        pumped: order.held && (terminal || order.stdio.is_some()),
+        pumped: order.pumped,
         terminal,
         annotations: annotations(&spec),
         bundle,
@@ -121,7 +123,7 @@ pub fn create(order: Order<'_>) -> Result<Created, LaunchError> {
         cgroups: cgroups.placement().clone(),
     };
     // From here on there is something to find for whoever cleans up after a crash.
-    dir.make(&state)?;
+    dir.make(&order.id, &state)?;
     let attempt = Attempt {
         order,
         dir,

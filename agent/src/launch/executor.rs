@@ -2,8 +2,8 @@
 //!
 //! `libcontainer`'s own executor runs scripts without `#!` in a shell, and words its errors so that no
 //! engine recognizes them. And a process that joins a workload gets no seccomp filter from it at all
-//! (libcontainer 0.7.0, container/tenant_builder.rs `adapt_spec_for_tenant`): it comes here with all
-//! capabilities, and is confined here.
+//! (libcontainer 0.7.0, container/tenant_builder.rs `adapt_spec_for_tenant`): it comes here with enough
+//! capabilities to be confined, and is confined here.
 
 use std::convert::Infallible;
 use std::ffi::CString;
@@ -19,7 +19,9 @@ use libcontainer::syscall::syscall::create_syscall;
 use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
 use nix::sys::signal::Signal::{SIGKILL, SIGSTOP};
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, access, fchown};
+use rustix::stdio::stdin;
+use rustix::termios::{Winsize, isatty, tcsetwinsize};
 
 /// Starts the program of a specification.
 #[derive(Clone, Debug, Default)]
@@ -30,12 +32,13 @@ pub(super) struct Program {
     pub(super) is_awaited: bool,
 }
 
-/// What a joining process is to be confined to.
+/// What a joining process is to be confined to. It runs at once, so its terminal is set up here too.
 #[derive(Clone, Debug)]
 pub(super) struct Confinement {
     /// `None`: it keeps what it has.
     pub(super) capabilities: Option<LinuxCapabilities>,
-    pub(super) seccomp: LinuxSeccomp,
+    pub(super) seccomp: Option<LinuxSeccomp>,
+    pub(super) terminal_size: Option<Winsize>,
 }
 
 impl Executor for Program {
@@ -84,9 +87,17 @@ impl Program {
 }
 
 impl Confinement {
-    /// The filter first: loading it takes the privileges that go next.
     fn enter(&self) -> Result<(), Box<dyn std::error::Error>> {
-        initialize_seccomp(&self.seccomp)?;
+        if isatty(stdin()) {
+            if let Some(size) = self.terminal_size {
+                tcsetwinsize(stdin(), size)?;
+            }
+            fchown(stdin(), Some(rustix::process::geteuid()), None)?;
+        }
+        // Before capabilities are dropped: loading it takes some.
+        if let Some(seccomp) = &self.seccomp {
+            initialize_seccomp(seccomp)?;
+        }
         if let Some(capabilities) = &self.capabilities {
             drop_privileges(capabilities, create_syscall().as_ref())?;
         }

@@ -1,7 +1,7 @@
 //! A further process in a workload that runs (`exec`).
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::oci_spec::runtime::{
@@ -9,13 +9,16 @@ use libcontainer::oci_spec::runtime::{
 };
 use libcontainer::syscall::syscall::SyscallType;
 
-use super::console::{self, ConsoleSocket, console_size};
+use super::console::{ConsoleSocket, console_size};
 use super::create::{own_stdio, runtime_root, unknown_process};
 use super::executor::{Confinement, Program};
 use super::spec::{self, SpecError, Warning};
 use super::state_dir;
 use super::{Container, LaunchError, Process, Status, Terminal, owner, trace};
 use crate::cgroup::{HierarchyId, Mode, placement_of};
+
+/// Name of the file with the pid of a process about to run.
+pub(super) const ANNOUNCEMENT: &str = "joining.pid";
 
 /// What is to join.
 #[derive(Debug)]
@@ -29,6 +32,9 @@ pub struct JoinOrder<'a> {
     pub preserved_descriptors: u32,
     /// Into a frozen workload too, where it waits for the thaw.
     pub ignore_paused: bool,
+    /// Directory in which its pid is announced before it runs: so that it is found if this process is
+    /// killed meanwhile.
+    pub announced_in: Option<&'a Path>,
 }
 
 /// A process that joined, and runs.
@@ -79,7 +85,6 @@ pub fn join(order: JoinOrder<'_>) -> Result<Joined, LaunchError> {
         Some(socket) => {
             let failed = |source| LaunchError::Console { source };
             let master = socket.receive().map_err(failed)?;
-            console::set_up(&master, console_size(&process), user).map_err(failed)?;
             terminal.give(master)?
         }
         None => None,
@@ -133,14 +138,14 @@ fn console(
 
 fn run_libcontainer(
     order: JoinOrder<'_>,
-    confinement: Option<Confinement>,
+    confinement: Confinement,
     console: Option<&ConsoleSocket>,
     files: &Files,
 ) -> Result<u32, LaunchError> {
     let container = order.container;
     let preserved = i32::try_from(order.preserved_descriptors).unwrap_or(i32::MAX);
     let program = Program {
-        confinement,
+        confinement: Some(confinement),
         is_awaited: true,
     };
     let mut builder =
@@ -149,7 +154,9 @@ fn run_libcontainer(
             .map_err(|error| trace::refusal(&error))?
             .with_executor(program)
             .with_console_socket(console.map(ConsoleSocket::path))
-            .with_preserved_fds(preserved);
+            .with_preserved_fds(preserved)
+            .with_pid_file(order.announced_in.map(|dir| dir.join(ANNOUNCEMENT)))
+            .map_err(|error| trace::refusal(&error))?;
     if let Some([stdin, stdout, stderr]) = order.stdio {
         builder = builder
             .with_stdin(stdin)
@@ -218,20 +225,19 @@ fn inherit(process: &mut ProcessSpec, spec: &Spec) {
 
 /// Takes the confinement that `libcontainer` would leave out or do too early away from it, and leaves
 /// what it takes to be confined later.
-fn confine(process: &mut ProcessSpec, spec: &Spec) -> Result<Option<Confinement>, SpecError> {
+fn confine(process: &mut ProcessSpec, spec: &Spec) -> Result<Confinement, SpecError> {
     let linux = spec.linux().as_ref();
-    let Some(seccomp) = linux.and_then(|linux| linux.seccomp().clone()) else {
-        return Ok(None);
-    };
-    if notifies(&seccomp) {
+    let seccomp = linux.and_then(|linux| linux.seccomp().clone());
+    if seccomp.as_ref().is_some_and(notifies) {
         return Err(SpecError::SeccompNotify);
     }
     let capabilities = process.capabilities().clone();
     process.set_capabilities(capabilities.as_ref().map(enough_to_confine));
-    Ok(Some(Confinement {
+    Ok(Confinement {
         capabilities,
         seccomp,
-    }))
+        terminal_size: console_size(process),
+    })
 }
 
 fn notifies(seccomp: &LinuxSeccomp) -> bool {
@@ -240,12 +246,12 @@ fn notifies(seccomp: &LinuxSeccomp) -> bool {
     actions.any(|action| action == LinuxSeccompAction::ScmpActNotify)
 }
 
-/// With the capabilities to load a filter and to drop from the bounding set.
+/// With the capabilities to load a filter, to drop from the bounding set, and to give a terminal away.
 fn enough_to_confine(last: &LinuxCapabilities) -> LinuxCapabilities {
     let sets = [last.bounding(), last.effective(), last.permitted()];
     let mut all: std::collections::HashSet<Capability> =
         sets.into_iter().flatten().flatten().copied().collect();
-    all.extend([Capability::SysAdmin, Capability::Setpcap]);
+    all.extend([Capability::SysAdmin, Capability::Setpcap, Capability::Chown]);
     let mut enough = last.clone();
     enough.set_bounding(Some(all.clone()));
     enough.set_effective(Some(all.clone()));

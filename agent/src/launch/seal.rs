@@ -39,7 +39,7 @@ pub struct Sealed {
 /// Why there is none.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    #[error("cannot make a copy of {OWN_EXECUTABLE} that cannot be written")]
+    #[error("cannot make a copy of the executable that cannot be written")]
     Copy(#[source] io::Error),
     #[error("cannot start the sealed executable")]
     Exec(#[source] io::Error),
@@ -51,11 +51,19 @@ impl Sealed {
     /// # Errors
     /// Out of memory; no `/proc`.
     pub fn own() -> Result<Self, SealError> {
-        let file = match overlay() {
+        Self::of(Path::new(OWN_EXECUTABLE))
+    }
+
+    /// Seals an executable.
+    ///
+    /// # Errors
+    /// Out of memory; it cannot be read.
+    pub fn of(executable: &Path) -> Result<Self, SealError> {
+        let file = match overlay(executable) {
             Ok(file) => file,
             Err(error) => {
                 tracing::debug!(%error, "executable is sealed in memory");
-                copy().map_err(SealError::Copy)?
+                copy(executable).map_err(SealError::Copy)?
             }
         };
         Ok(Self { file })
@@ -107,9 +115,9 @@ fn is_sealed(file: &File) -> bool {
 
 /// Not writable even for CAP_SYS_ADMIN: without an upper layer overlayfs refuses to become writable
 /// (fs/overlayfs/params.c `ovl_reconfigure()`, v6.12).
-fn overlay() -> io::Result<OwnedFd> {
-    let executable = fs::read_link(OWN_EXECUTABLE)?;
-    let (Some(folder), Some(name)) = (executable.parent(), executable.file_name()) else {
+fn overlay(executable: &Path) -> io::Result<OwnedFd> {
+    let path = executable.canonicalize()?;
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::NotFound.into());
     };
     private_dirs(Path::new(EMPTY_LAYER))?;
@@ -128,7 +136,7 @@ fn overlay() -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let file = File::from(openat(&mount, name, flags, Mode::empty())?);
     // An upgrade may have put another one in its place.
-    let (own, seen) = (fs::metadata(OWN_EXECUTABLE)?, file.metadata()?);
+    let (own, seen) = (fs::metadata(executable)?, file.metadata()?);
     let is_own = own.len() == seen.len() && own.ino() == seen.ino() && own.mtime() == seen.mtime();
     if !is_own || !is_sealed(&file) {
         return Err(io::Error::other("the overlay shows another file"));
@@ -136,10 +144,10 @@ fn overlay() -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-fn copy() -> io::Result<OwnedFd> {
+fn copy(executable: &Path) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let mut copy = File::from(memfd_create("plimsoll", flags)?);
-    io::copy(&mut File::open(OWN_EXECUTABLE)?, &mut copy)?;
+    io::copy(&mut File::open(executable)?, &mut copy)?;
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     fcntl_add_seals(&copy, seals)?;
     // The one that is still open for writing could not be started ("text file busy").
@@ -161,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_copy_in_memory_cannot_be_written() {
-        let file = copy().unwrap();
+        let file = copy(Path::new(OWN_EXECUTABLE)).unwrap();
         assert!(is_sealed(&File::from(file.try_clone().unwrap())));
         assert!(reopened_for_writing(&file).is_err());
         let own = fs::read(OWN_EXECUTABLE).unwrap();

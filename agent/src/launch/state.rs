@@ -34,6 +34,21 @@ pub struct State {
     pub cgroups: Placement,
 }
 
+/// `state.json` of a process that joined a workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Joiner {
+    pub id: Id,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+    /// Whoever holds it.
+    pub shim: Process,
+    /// Its output goes through the shim.
+    pub pumped: bool,
+    /// RFC 3339.
+    pub created: String,
+}
+
 /// Stations of a workload's life, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -89,8 +104,19 @@ pub struct Exit {
     /// Nobody saw it end: its shim had been killed. The code is then a guess.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unseen: bool,
+    /// Lines that did not get into its log: the disk was full.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub log_lines_lost: u64,
     /// RFC 3339.
     pub at: String,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over references"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The code of a workload of which nobody knows how it ended, as Docker has it.
@@ -104,6 +130,7 @@ impl Exit {
             signal: None,
             oom_killed: false,
             unseen: false,
+            log_lines_lost: 0,
             at: now(),
         }
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::state::{Exit, State};
+use super::state::{Exit, Joiner, State};
 use super::{Id, LaunchError};
 
 const STATE: &str = "state.json";
@@ -71,8 +71,8 @@ impl StateDir {
         self.path.join(EXECS)
     }
 
-    /// Makes it with its first state in it, at once: nobody sees it without one.
-    pub(super) fn make(&self, state: &State) -> Result<(), LaunchError> {
+    /// Makes it with its first record in it, at once: nobody sees it without one.
+    pub(super) fn make(&self, id: &Id, record: &impl Serialize) -> Result<(), LaunchError> {
         let failed = |source| LaunchError::StateDir {
             path: self.path.clone(),
             source,
@@ -80,10 +80,10 @@ impl StateDir {
         let root = self.path.parent().unwrap_or(Path::new("/"));
         private_dirs(root).map_err(failed)?;
         // `~` keeps it from being an id.
-        let half_made = root.join(format!("~{}-{}", state.id, std::process::id()));
+        let half_made = root.join(format!("~{id}-{}", std::process::id()));
         let made = (|| {
             fs::DirBuilder::new().mode(0o700).create(&half_made)?;
-            write(&half_made.join(STATE), state)?;
+            write(&half_made.join(STATE), record)?;
             fs::rename(&half_made, &self.path)
         })();
         made.map_err(|error| {
@@ -91,7 +91,7 @@ impl StateDir {
             let _ = fs::remove_dir_all(&half_made);
             match error.kind() {
                 ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists => {
-                    LaunchError::Exists(state.id.clone())
+                    LaunchError::Exists(id.clone())
                 }
                 _ => failed(error),
             }
@@ -114,7 +114,16 @@ impl StateDir {
     }
 
     pub(super) fn write_state(&self, state: &State) -> io::Result<()> {
-        write(&self.file(STATE), state)
+        self.write_record(state)
+    }
+
+    /// What is recorded of a process that joined.
+    pub(super) fn record(&self) -> io::Result<Option<Joiner>> {
+        read(&self.file(STATE))
+    }
+
+    pub(super) fn write_record(&self, record: &impl Serialize) -> io::Result<()> {
+        write(&self.file(STATE), record)
     }
 
     /// `None`: its end is not recorded.

@@ -27,7 +27,7 @@ fn a_state_is_read_as_it_was_written() {
     let mut state = state("a");
     let dir = StateDir::new(root.path(), &state.id);
     assert_eq!(dir.state().unwrap(), None);
-    dir.make(&state).unwrap();
+    dir.make(&state.id, &state).unwrap();
     assert_eq!(dir.state().unwrap().as_ref(), Some(&state));
     state.phase = Phase::Running;
     dir.write_state(&state).unwrap();
@@ -46,8 +46,8 @@ fn an_id_is_taken_once() {
     let root = tempfile::tempdir().unwrap();
     let state = state("a");
     let dir = StateDir::new(root.path(), &state.id);
-    dir.make(&state).unwrap();
-    let error = dir.make(&state).unwrap_err();
+    dir.make(&state.id, &state).unwrap();
+    let error = dir.make(&state.id, &state).unwrap_err();
     assert!(matches!(error, LaunchError::Exists(id) if id == state.id));
     let entries = fs::read_dir(root.path()).unwrap().count();
     assert_eq!(entries, 1, "nothing half made stays");
@@ -67,7 +67,7 @@ fn only_the_owner_reads_it() {
     let root = tempfile::tempdir().unwrap();
     let state = state("a");
     let dir = StateDir::new(&root.path().join("made"), &state.id);
-    dir.make(&state).unwrap();
+    dir.make(&state.id, &state).unwrap();
     for path in [
         dir.path().parent().unwrap(),
         dir.path(),

@@ -67,6 +67,7 @@ fn create_one(
         preserved_descriptors: args.preserve_fds,
         no_pivot: args.no_pivot,
         held: false,
+        pumped: false,
     })?;
     tell(&created.warnings);
     if let Some(path) = &args.pid_file {
@@ -162,6 +163,7 @@ fn exec(container: &Container, args: &ExecArgs) -> Result<u8, Refusal> {
         terminal,
         preserved_descriptors: args.preserve_fds,
         ignore_paused: args.ignore_paused,
+        announced_in: None,
     });
     let joined = joined.map_err(|error| {
         let text = error.with_causes();
