@@ -11,6 +11,9 @@ use super::bundle::Dock;
 use super::cgroups::kill;
 use crate::support::poll;
 
+/// 3,000,000 bytes in lines of a hundred.
+const MUCH: &str = "yes $(head -c 99 /dev/zero | tr '\\0' x) | head -c 3000000";
+
 fn pipes(dock: &Dock, input: bool) -> Stdio {
     Stdio::Pipes {
         input,
@@ -118,8 +121,10 @@ fn a_client_that_does_not_read_is_let_go_and_blocks_nobody() {
     let Some(dock) = Dock::new("a_client_that_does_not_read_is_let_go_and_blocks_nobody") else {
         return;
     };
-    let line = "head -c 3000000 /dev/zero | tr '\\0' '\\n'; echo done >&2; sleep 1000";
-    let mut held = dock.create("a", line, pipes(&dock, false), |_| {}).unwrap();
+    let line = format!("{MUCH}; echo done >&2; sleep 1000");
+    let mut held = dock
+        .create("a", &line, pipes(&dock, false), |_| {})
+        .unwrap();
     let slow = Hello {
         output: true,
         ..Hello::default()
@@ -145,8 +150,7 @@ fn a_client_that_asks_for_it_misses_nothing() {
     let Some(dock) = Dock::new("a_client_that_asks_for_it_misses_nothing") else {
         return;
     };
-    let line = "head -c 3000000 /dev/zero | tr '\\0' '\\n'";
-    let mut held = dock.create("a", line, pipes(&dock, false), |_| {}).unwrap();
+    let mut held = dock.create("a", MUCH, pipes(&dock, false), |_| {}).unwrap();
     let mut client = Line::open(&dock.state("a"), &everything()).unwrap();
     held.start().unwrap();
     std::thread::sleep(Duration::from_millis(300));
