@@ -61,7 +61,13 @@ pub fn join(order: JoinOrder<'_>) -> Result<Joined, LaunchError> {
     let spec = order.container.spec()?;
     let mut process = order.process.clone();
     inherit(&mut process, &spec);
-    let warnings = spec::vet_process(&mut process, &spec)?;
+    let init = order
+        .container
+        .state()
+        .init
+        .ok_or(LaunchError::NotRunning)?;
+    let root = PathBuf::from(format!("/proc/{}/root", init.pid));
+    let warnings = spec::vet_process(&mut process, &spec, &root)?;
     let confinement = confine(&mut process, &spec)?;
     let files = Files::new(order.container);
     let console = console(&order, &process, &files)?;

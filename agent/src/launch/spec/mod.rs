@@ -5,6 +5,7 @@
 
 mod cgroup_mount;
 mod devices;
+mod home;
 mod limits;
 mod mounts;
 mod privileges;
@@ -124,18 +125,24 @@ pub(super) fn vet(mut spec: Spec, rootfs: &Path, cgroups: &Cgroups) -> Result<Ve
     let process = spec.process_mut().as_mut();
     let process = process.ok_or(SpecError::Missing("process"))?;
     privileges::clamp(process, &held, in_user_namespace, &mut warnings);
+    home::ensure(process, rootfs);
     let linux = spec.linux_mut().as_mut();
     let linux = linux.ok_or(SpecError::Missing("linux"))?;
     pin_cgroup_path(linux, cgroups);
     Ok(Vetted { spec, warnings })
 }
 
-/// Makes a joining process one that this host can carry out.
-pub(super) fn vet_process(process: &mut Process, spec: &Spec) -> Result<Vec<Warning>, SpecError> {
+/// Makes a joining process one that this host can carry out. `root`: the workload's, as it is now.
+pub(super) fn vet_process(
+    process: &mut Process,
+    spec: &Spec,
+    root: &Path,
+) -> Result<Vec<Warning>, SpecError> {
     let mut warnings = Vec::new();
     let held = Held::read().map_err(|source| SpecError::Capabilities { source })?;
     let in_user_namespace = has_namespace(spec, LinuxNamespaceType::User);
     privileges::clamp(process, &held, in_user_namespace, &mut warnings);
+    home::ensure(process, root);
     Ok(warnings)
 }
 
