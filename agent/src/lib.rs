@@ -9,6 +9,7 @@ pub mod cgroup;
 pub mod cli;
 pub mod config;
 pub mod enforce;
+pub mod engine;
 pub mod identity;
 pub mod kernel;
 pub mod launch;

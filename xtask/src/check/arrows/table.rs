@@ -32,11 +32,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "api",
         &[
-            "ledger", "identity", "policy", "enforce", "cgroup", "config",
+            "ledger", "identity", "policy", "enforce", "engine", "launch", "cgroup", "config",
         ],
     ),
     // One workload's life; `engine` decides which, and where from.
     ("launch", &["cgroup", "config"]),
+    ("engine", &["launch", "cgroup", "config"]),
     // Asks the api; the rest are the types of its answers. `oci` is a runtime without an agent.
     (
         "cli",
@@ -47,8 +48,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "abi", "kernel", "identity", "ledger", "metrics", "policy", "enforce", "api", "cgroup",
-            "config",
+            "abi", "kernel", "identity", "ledger", "metrics", "policy", "enforce", "launch",
+            "engine", "api", "cgroup", "config",
         ],
     ),
 ];
