@@ -27,8 +27,9 @@ fn pipes(dock: &Dock, input: bool) -> Stdio {
 
 /// Text by stream, as the log has it.
 fn logged(dock: &Dock, stream: &str) -> String {
-    // Between two names while it is rotated.
-    let text = fs::read_to_string(dock.file("log")).unwrap_or_default();
+    // Between two names while it is rotated. What one stream said last may be in the older one.
+    let files = ["log.1", "log"].map(|name| fs::read_to_string(dock.file(name)));
+    let text: String = files.into_iter().flatten().collect();
     // The last line may be on its way.
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let entries = whole
