@@ -5,12 +5,20 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use plimsoll::api::BindError;
-use plimsoll::cli::{Cli, Daemon, Exit, Failure};
+use plimsoll::cli::{Cli, Daemon, Exit, Failure, oci};
 use plimsoll::config::{Config, Source};
 use plimsoll::kernel::{LayoutError, LoadError};
+use plimsoll::launch::shim;
 use plimsoll::{app, metrics};
 
 fn main() -> ExitCode {
+    // Before anything else: processes that come of it are cloned, and cost what this one costs.
+    if let Some(arguments) = oci::meant(std::env::args_os()) {
+        return oci::main(arguments);
+    }
+    if let Some(home) = shim::meant(std::env::args_os()) {
+        return shim::run(home.as_deref());
+    }
     let daemon = Daemon {
         start,
         metrics_reference: metrics::reference_markdown,

@@ -16,6 +16,7 @@ mod guardian;
 mod kill;
 mod limit;
 mod man;
+pub mod oci;
 mod output;
 mod policy;
 mod probes;
@@ -27,6 +28,7 @@ mod units;
 mod usage;
 mod why;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -94,6 +96,12 @@ enum Verb {
     Actions(actions::ActionsArgs),
     Undo(actions::UndoArgs),
     Policy(policy::PolicyArgs),
+    /// Carry out OCI bundles, with runc's command line (`plimsoll oci --help`)
+    #[command(disable_help_flag = true)]
+    Oci {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        arguments: Vec<OsString>,
+    },
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     #[command(hide = true)]
@@ -140,6 +148,10 @@ impl Cli {
             Verb::Actions(args) => wait(actions::run(args, &ask(), format, &mut out)),
             Verb::Undo(args) => wait(actions::undo(args, &ask(), format, &mut out)),
             Verb::Policy(args) => wait(policy::run(args, &ask(), format, &mut out)),
+            Verb::Oci { .. } => Err(Failure::new(
+                Exit::Usage,
+                "nothing can stand before `oci`, whose arguments are runc's",
+            )),
             Verb::Completions(args) => completions::run(&args, &mut out),
             Verb::Man(args) => man::run(&args, &mut out),
             Verb::Guardian(args) => guardian::run(&args),

@@ -152,7 +152,7 @@ impl Docker {
         self.daemon = None;
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.cli);
         command
             .env_remove("DOCKER_HOST")

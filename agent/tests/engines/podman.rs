@@ -80,7 +80,7 @@ impl Podman {
         self.service = Some(service);
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let dir = self.dir.path();
         let mut command = Command::new(&self.program);
         command

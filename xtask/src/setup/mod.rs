@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: installs what is missing, unattended, and says what it did.
 //!
 //! Four parts, for those who need only one: what `build-ebpf`, `check`, `test` and `vm-test`
-//! take. Building and running the agent takes none of them, only stable Rust.
+//! take. Building the agent takes none of them, only stable Rust and the headers of [`AGENT_PACKAGES`].
 
 mod apt;
 mod tools;
@@ -12,6 +12,8 @@ use crate::build_ebpf::{self, Toolchain};
 
 /// Debian's compiler, the standard library's sources for it, and the LLVM it is built on.
 const BUILD_PACKAGES: &[&str] = &["rustc-web", "rust-web-src", "llvm-22-dev"];
+/// What the agent is linked with: workloads' seccomp filters are made by libseccomp.
+const AGENT_PACKAGES: &[&str] = &["libseccomp-dev"];
 /// `prometheus` brings promtool, which reads the rule files.
 const CHECK_PACKAGES: &[&str] = &["rust-web-clippy", "python3-venv", "prometheus"];
 /// Loads, engines and oracles of the privileged tests.
@@ -115,6 +117,7 @@ fn for_build() -> Result<()> {
 }
 
 fn for_check() -> Result<()> {
+    apt::ensure("agent", AGENT_PACKAGES)?;
     apt::ensure("check", CHECK_PACKAGES)?;
     tools::ensure_components()?;
     tools::ensure_cargo_deny()?;
@@ -123,11 +126,13 @@ fn for_check() -> Result<()> {
 
 /// Packages that the tests use; `cargo xtask test` calls this by itself.
 pub(crate) fn for_test() -> Result<()> {
+    apt::ensure("agent", AGENT_PACKAGES)?;
     apt::ensure("test", TEST_PACKAGES)
 }
 
 /// Packages that guests are made with; `cargo xtask vm-test` calls this by itself.
 pub(crate) fn for_vm() -> Result<()> {
+    apt::ensure("agent", AGENT_PACKAGES)?;
     apt::ensure("vm", VM_PACKAGES)
 }
 

@@ -32,21 +32,24 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "api",
         &[
-            "ledger", "identity", "policy", "enforce", "cgroup", "config",
+            "ledger", "identity", "policy", "enforce", "engine", "launch", "cgroup", "config",
         ],
     ),
-    // Asks the api; the rest are the types of its answers.
+    // One workload's life; `engine` decides which, and where from.
+    ("launch", &["cgroup", "config"]),
+    ("engine", &["launch", "cgroup", "config"]),
+    // Asks the api; the rest are the types of its answers. `oci` is a runtime without an agent.
     (
         "cli",
         &[
-            "api", "ledger", "identity", "policy", "enforce", "cgroup", "config",
+            "api", "ledger", "identity", "policy", "enforce", "launch", "cgroup", "config",
         ],
     ),
     (
         "app",
         &[
-            "abi", "kernel", "identity", "ledger", "metrics", "policy", "enforce", "api", "cgroup",
-            "config",
+            "abi", "kernel", "identity", "ledger", "metrics", "policy", "enforce", "launch",
+            "engine", "api", "cgroup", "config",
         ],
     ),
 ];

@@ -1,0 +1,1 @@
+//! A container's record, and its life from create to remove.

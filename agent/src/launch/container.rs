@@ -1,0 +1,261 @@
+//! A workload that exists: what the verbs do with it.
+
+use std::path::Path;
+
+use libcgroups::common::{CgroupConfig, CgroupManager, ControllerOpt, create_cgroup_manager};
+use libcontainer::container::Container as Runtime;
+use libcontainer::oci_spec::runtime::{LinuxNamespaceType, LinuxResources, Spec};
+use rustix::process::Signal;
+
+use super::cgroups::Cgroups;
+use super::create::{runtime_dir, unknown_process};
+use super::spec::{self, Warning};
+use super::state::{Phase, State, Status};
+use super::{Id, LaunchError, StateDir, trace};
+use crate::cgroup::Mode;
+
+/// A workload as it is recorded.
+#[derive(Debug)]
+pub struct Container {
+    dir: StateDir,
+    state: State,
+    cgroups: Cgroups,
+}
+
+impl Container {
+    /// Reads its state.
+    ///
+    /// # Errors
+    /// There is none of this id, or its state cannot be read.
+    pub fn open(root: &Path, id: &Id) -> Result<Self, LaunchError> {
+        let dir = StateDir::new(root, id);
+        let state = dir.state().map_err(|source| LaunchError::State {
+            id: id.clone(),
+            source,
+        })?;
+        let state = state.ok_or_else(|| LaunchError::NotFound(id.clone()))?;
+        let cgroups = Cgroups::recorded(state.cgroups.clone())?;
+        Ok(Self {
+            dir,
+            state,
+            cgroups,
+        })
+    }
+
+    /// What is recorded.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Where it is recorded.
+    #[must_use]
+    pub fn dir(&self) -> &StateDir {
+        &self.dir
+    }
+
+    /// Its cgroup in every hierarchy.
+    #[must_use]
+    pub fn cgroups(&self) -> &Cgroups {
+        &self.cgroups
+    }
+
+    /// What it does now.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let lives = self.state.init.is_some_and(|init| init.is_alive());
+        match self.state.phase {
+            Phase::Stopped => Status::Stopped,
+            Phase::Creating if self.state.shim.is_some_and(|shim| shim.is_alive()) => {
+                Status::Creating
+            }
+            Phase::Created if lives => Status::Created,
+            Phase::Running if lives && self.cgroups.is_frozen() => Status::Paused,
+            Phase::Running if lives => Status::Running,
+            Phase::Creating | Phase::Created | Phase::Running => Status::Stopped,
+        }
+    }
+
+    /// The specification as it was carried out.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn spec(&self) -> Result<Spec, LaunchError> {
+        Ok(spec::load(self.dir.path())?)
+    }
+
+    /// Lets its first process become the program.
+    ///
+    /// # Errors
+    /// It is not waiting for that, or a hook failed; it is killed then.
+    pub fn start(&mut self) -> Result<(), LaunchError> {
+        let status = self.status();
+        if status != Status::Created {
+            let verb = "start";
+            return Err(LaunchError::WrongStatus { verb, status });
+        }
+        let runtime = runtime_dir(&self.dir, &self.state.id);
+        // Recorded before it is so: whoever finds it looks whether the process lives.
+        self.record(Phase::Running)?;
+        trace::forget();
+        let started = Runtime::load(runtime).and_then(|mut runtime| runtime.start());
+        if let Err(error) = started {
+            let error = trace::refusal(&error);
+            self.cgroups.kill()?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Sends a signal to its first process, or to all.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn kill(&self, signal: Signal, all: bool) -> Result<(), LaunchError> {
+        if all {
+            self.cgroups.signal(signal);
+            return Ok(());
+        }
+        if matches!(self.status(), Status::Stopped) {
+            return Err(LaunchError::NotRunning);
+        }
+        let init = self.state.init.ok_or(LaunchError::NotRunning)?;
+        if !init.signal(signal).map_err(unknown_process)? {
+            return Err(LaunchError::NotRunning);
+        }
+        if signal == Signal::KILL {
+            if !self.has_pid_namespace() {
+                // Others would live on, and keep it from being deleted.
+                self.cgroups.signal(signal);
+            }
+            if self.cgroups.is_frozen() {
+                self.cgroups.thaw()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Freezes it.
+    ///
+    /// # Errors
+    /// It does not run, or there is no freezer.
+    pub fn pause(&self) -> Result<(), LaunchError> {
+        match self.status() {
+            Status::Running | Status::Created => Ok(self.cgroups.freeze()?),
+            status => Err(LaunchError::WrongStatus {
+                verb: "pause",
+                status,
+            }),
+        }
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// It is not frozen.
+    pub fn resume(&self) -> Result<(), LaunchError> {
+        match self.status() {
+            Status::Paused => Ok(self.cgroups.thaw()?),
+            status => Err(LaunchError::WrongStatus {
+                verb: "resume",
+                status,
+            }),
+        }
+    }
+
+    /// Sets limits on it; what is not given stays.
+    ///
+    /// # Errors
+    /// This host cannot enforce one of them, or the kernel refuses its value.
+    pub fn update(&self, mut resources: LinuxResources) -> Result<Vec<Warning>, LaunchError> {
+        let status = self.status();
+        if status == Status::Stopped {
+            return Err(LaunchError::NotRunning);
+        }
+        if self.cgroups.layout().mode() == Mode::Unified
+            && resources
+                .devices()
+                .as_ref()
+                .is_some_and(|rules| !rules.is_empty())
+        {
+            let text = "device rules are set once on cgroup v2".to_owned();
+            return Err(LaunchError::Update(text));
+        }
+        let mut warnings = Vec::new();
+        spec::prepare_limits(&mut resources, &self.cgroups, &mut warnings)
+            .map_err(spec::SpecError::from)?;
+        let path = self.state.cgroups.paths.values().next().cloned();
+        let manager = create_cgroup_manager(CgroupConfig {
+            cgroup_path: path.unwrap_or_default().into(),
+            systemd_cgroup: false,
+            container_name: self.state.id.to_string(),
+        });
+        let manager = manager.map_err(|error| LaunchError::Update(error.to_string()))?;
+        manager
+            .apply(&ControllerOpt {
+                resources: &resources,
+                disable_oom_killer: false,
+                oom_score_adj: None,
+                freezer_state: None,
+            })
+            .map_err(|error| LaunchError::Update(error.to_string()))?;
+        Ok(warnings)
+    }
+
+    /// Removes it: processes, cgroups in every hierarchy, state; runs its last hooks. Mounts go with its
+    /// mount namespace.
+    ///
+    /// # Errors
+    /// It runs, and `force` is not given; or a process of it cannot be killed.
+    pub fn delete(self, force: bool) -> Result<(), LaunchError> {
+        let status = self.status();
+        let may = match status {
+            Status::Stopped | Status::Created => true,
+            Status::Creating | Status::Running | Status::Paused => force,
+        };
+        if !may {
+            let verb = "delete";
+            return Err(LaunchError::WrongStatus { verb, status });
+        }
+        self.clear()?;
+        let id = self.state.id.clone();
+        self.dir
+            .remove()
+            .map_err(|source| LaunchError::State { id, source })
+    }
+
+    /// Leaves nothing of it but its directory.
+    pub(super) fn clear(&self) -> Result<(), LaunchError> {
+        self.cgroups.kill()?;
+        self.cgroups.remove()?;
+        let runtime = runtime_dir(&self.dir, &self.state.id);
+        if runtime.exists() {
+            trace::forget();
+            let deleted = Runtime::load(runtime).and_then(|mut runtime| runtime.delete(true));
+            deleted.map_err(|error| trace::refusal(&error))?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, phase: Phase) -> Result<(), LaunchError> {
+        self.state.phase = phase;
+        self.dir
+            .write_state(&self.state)
+            .map_err(|source| LaunchError::State {
+                id: self.state.id.clone(),
+                source,
+            })
+    }
+
+    /// Records that nothing of it is left.
+    pub(super) fn record_end(&mut self) -> Result<(), LaunchError> {
+        self.state.shim = None;
+        self.record(Phase::Stopped)
+    }
+
+    fn has_pid_namespace(&self) -> bool {
+        // Unreadable: the careful answer is that nothing goes by itself.
+        self.spec()
+            .is_ok_and(|spec| spec::has_namespace(&spec, LinuxNamespaceType::Pid))
+    }
+}

@@ -1,0 +1,359 @@
+//! From a bundle to a process that waits, confined, to be started.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use libcontainer::container::Container as Runtime;
+use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::oci_spec::runtime::{LinuxResources, Spec};
+use libcontainer::syscall::syscall::SyscallType;
+
+use super::cgroups::Cgroups;
+use super::console::{self, ConsoleSocket, console_size};
+use super::executor::Program;
+use super::spec::{self, Besides, Devices, Warning};
+use super::state::{Phase, State, now};
+use super::{Id, LaunchError, Process, StateDir, device_program, owner, trace};
+use crate::cgroup::{CgroupKey, Controller, HierarchyId, Mode};
+
+/// `libcontainer`'s own state, in the state directory.
+const RUNTIME: &str = "runtime";
+const CONSOLE_SOCKET: &str = "console.sock";
+
+/// What is to be made.
+#[derive(Debug)]
+pub struct Order<'a> {
+    pub id: Id,
+    /// Directory of all state directories.
+    pub root: &'a Path,
+    pub bundle: &'a Path,
+    /// Standard input, output and error; `None`: this process's own.
+    pub stdio: Option<[OwnedFd; 3]>,
+    /// Who gets the terminal's master, if there is one.
+    pub terminal: Terminal<'a>,
+    /// Further descriptors, from 3 on, that the workload inherits.
+    pub preserved_descriptors: u32,
+    /// The root is moved instead of exchanged: for hosts that run from an initial ramdisk.
+    pub no_pivot: bool,
+    /// This process stays with the workload.
+    pub held: bool,
+    /// Its output goes through this process.
+    pub pumped: bool,
+}
+
+/// Who gets the master of the workload's terminal.
+#[derive(Clone, Copy, Debug)]
+pub enum Terminal<'a> {
+    /// Whoever listens at this socket.
+    Socket(Option<&'a Path>),
+    /// This process.
+    Kept,
+}
+
+impl Terminal<'_> {
+    /// Is there a terminal, and somebody to take it?
+    pub(super) fn fits(self, is_wanted: bool) -> Result<bool, LaunchError> {
+        match (is_wanted, self) {
+            (true, Self::Socket(None)) => Err(LaunchError::NoConsoleSocket),
+            (false, Self::Socket(Some(_))) => Err(LaunchError::NoTerminal),
+            (wanted, _) => Ok(wanted),
+        }
+    }
+
+    /// Gives the master to whom it is for: back to the caller, or away.
+    pub(super) fn give(self, master: OwnedFd) -> Result<Option<OwnedFd>, LaunchError> {
+        match self {
+            Self::Kept => Ok(Some(master)),
+            Self::Socket(None) => Err(LaunchError::NoConsoleSocket),
+            Self::Socket(Some(path)) => console::hand_over(&master, path)
+                .map(|()| None)
+                .map_err(|source| LaunchError::Console { source }),
+        }
+    }
+}
+
+/// A workload that waits to be started.
+#[derive(Debug)]
+pub struct Created {
+    pub state: State,
+    pub init: Process,
+    /// Of the first process, opened while that could not end unseen.
+    pub pidfd: OwnedFd,
+    pub cgroups: BTreeMap<HierarchyId, CgroupKey>,
+    /// What had to give.
+    pub warnings: Vec<Warning>,
+    /// With [`Terminal::Kept`], if the specification asks for a terminal.
+    pub master: Option<OwnedFd>,
+}
+
+/// Makes it. To be called in a process with one thread, in a sealed executable.
+///
+/// # Errors
+/// Nothing of it is left then.
+pub fn create(order: Order<'_>) -> Result<Created, LaunchError> {
+    require_kernel()?;
+    let bundle = order.bundle.canonicalize();
+    let bundle = bundle.map_err(|source| spec::SpecError::Root {
+        path: order.bundle.to_owned(),
+        source,
+    })?;
+    let spec = spec::load(&bundle)?;
+    let rootfs = spec::rootfs(&spec, &bundle)?;
+    let path = spec::cgroup_path(&spec, &order.id)?;
+    let cgroups = Cgroups::at(&path)?;
+    if cgroups.is_populated() {
+        return Err(LaunchError::CgroupInUse { path });
+    }
+    let terminal = wants_terminal(&spec);
+    let dir = StateDir::new(order.root, &order.id);
+    let state = State {
+        id: order.id.clone(),
+        phase: Phase::Creating,
+        init: None,
+        shim: Some(Process::myself().map_err(unknown_process)?),
+        pumped: order.pumped,
+        terminal,
+        annotations: annotations(&spec),
+        bundle,
+        rootfs,
+        created: now(),
+        cgroups: cgroups.placement().clone(),
+    };
+    // From here on there is something to find for whoever cleans up after a crash.
+    dir.make(&order.id, &state)?;
+    let attempt = Attempt {
+        order,
+        dir,
+        cgroups,
+        state,
+    };
+    attempt.carry_out(spec)
+}
+
+struct Attempt<'a> {
+    order: Order<'a>,
+    dir: StateDir,
+    cgroups: Cgroups,
+    state: State,
+}
+
+impl Attempt<'_> {
+    fn carry_out(mut self, spec: Spec) -> Result<Created, LaunchError> {
+        match self.build(spec) {
+            Ok(created) => Ok(created),
+            Err(error) => {
+                // The first error is the one to tell; what stays is reaped at the next start.
+                let undone = self.cgroups.kill().and_then(|()| self.cgroups.remove());
+                let undone = undone.map_err(|error| error.to_string());
+                let undone =
+                    undone.and_then(|()| self.dir.remove().map_err(|error| error.to_string()));
+                if let Err(left) = undone {
+                    tracing::warn!(id = %self.state.id, left, "failed creation leaves traces");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn build(&mut self, spec: Spec) -> Result<Created, LaunchError> {
+        let id = self.state.id.clone();
+        let keys = self.cgroups.make()?;
+        let vetted = spec::vet(spec, &self.state.rootfs, &self.cgroups)?;
+        let (mut spec, mut warnings) = (vetted.spec, vetted.warnings);
+        let besides = self.prepare_resources(&mut spec, &mut warnings)?;
+        self.dir
+            .write_config(&spec)
+            .map_err(|source| LaunchError::State {
+                id: id.clone(),
+                source,
+            })?;
+        let console = self.console()?;
+        let process = spec.process().as_ref();
+        let user = process.map_or(0, |process| owner::host_user(process, &spec));
+        if let Some(stdio) = &self.order.stdio {
+            owner::hand_over(stdio.each_ref().map(AsFd::as_fd), user);
+        } else if console.is_none() {
+            owner::hand_over(own_stdio(), user);
+        }
+
+        let runtime = self.run_libcontainer(console.as_ref())?;
+        let pid = runtime
+            .pid()
+            .and_then(|pid| u32::try_from(pid.as_raw()).ok());
+        let init = pid.ok_or_else(|| LaunchError::Runtime("no process came of it".to_owned()))?;
+        let init = Process::of(init).map_err(unknown_process)?;
+        let pidfd = init.open().map_err(unknown_process)?;
+        let pidfd = pidfd.ok_or_else(|| LaunchError::Runtime("it ended at once".to_owned()))?;
+        self.cgroups.complete(init.pid)?;
+        if besides.disable_oom_killer {
+            self.disable_oom_killer()?;
+        }
+        let master = match console {
+            Some(socket) => self.take_master(&socket, &spec, user)?,
+            None => None,
+        };
+        self.state.phase = Phase::Created;
+        self.state.init = Some(init);
+        if !self.order.held {
+            self.state.shim = None;
+        }
+        self.dir
+            .write_state(&self.state)
+            .map_err(|source| LaunchError::State { id, source })?;
+        Ok(Created {
+            state: self.state.clone(),
+            init,
+            pidfd,
+            cgroups: keys,
+            warnings,
+            master,
+        })
+    }
+
+    fn prepare_resources(
+        &self,
+        spec: &mut Spec,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Besides, LaunchError> {
+        let mut nothing = LinuxResources::default();
+        let linux = spec.linux_mut().as_mut();
+        let resources = linux.and_then(|linux| linux.resources_mut().as_mut());
+        let resources = resources.unwrap_or(&mut nothing);
+        let besides = spec::prepare_limits(resources, &self.cgroups, warnings);
+        let besides = besides.map_err(spec::SpecError::from)?;
+        if self.cgroups.layout().mode() == Mode::Unified
+            && let Some(directory) = self.cgroups.directory(HierarchyId::V2)
+        {
+            let rules = resources.devices().as_deref().unwrap_or_default();
+            device_program::attach(&Devices::evaluate(rules), &directory)
+                .map_err(|source| LaunchError::Devices { source })?;
+        }
+        Ok(besides)
+    }
+
+    fn console(&self) -> Result<Option<ConsoleSocket>, LaunchError> {
+        if !self.order.terminal.fits(self.state.terminal)? {
+            return Ok(None);
+        }
+        ConsoleSocket::listen(self.dir.path(), CONSOLE_SOCKET)
+            .map(Some)
+            .map_err(|source| LaunchError::Console { source })
+    }
+
+    fn run_libcontainer(
+        &mut self,
+        console: Option<&ConsoleSocket>,
+    ) -> Result<Runtime, LaunchError> {
+        let root = runtime_root(&self.dir);
+        let mut builder = ContainerBuilder::new(self.state.id.to_string(), SyscallType::default())
+            .with_root_path(&root)
+            .map_err(|error| trace::refusal(&error))?
+            .with_executor(Program::default())
+            .with_console_socket(console.map(ConsoleSocket::path))
+            .with_preserved_fds(
+                i32::try_from(self.order.preserved_descriptors).unwrap_or(i32::MAX),
+            );
+        if let Some([stdin, stdout, stderr]) = self.order.stdio.take() {
+            builder = builder
+                .with_stdin(stdin)
+                .with_stdout(stdout)
+                .with_stderr(stderr);
+        }
+        let builder = builder
+            .as_init(self.dir.path())
+            .with_systemd(false)
+            .with_detach(true)
+            .with_no_pivot(self.order.no_pivot);
+        owner::leave_keyring();
+        let own_score = spec::own_oom_score();
+        trace::forget();
+        let excursion = self.cgroups.visit()?;
+        let built = builder.build();
+        excursion.end()?;
+        if let Some(score) = own_score {
+            spec::restore_oom_score(score);
+        }
+        built.map_err(|error| trace::refusal(&error))
+    }
+
+    fn take_master(
+        &self,
+        socket: &ConsoleSocket,
+        spec: &Spec,
+        user: u32,
+    ) -> Result<Option<OwnedFd>, LaunchError> {
+        let failed = |source| LaunchError::Console { source };
+        let master = socket.receive().map_err(failed)?;
+        console::set_up(
+            &master,
+            spec.process().as_ref().and_then(console_size),
+            user,
+        )
+        .map_err(failed)?;
+        self.order.terminal.give(master)
+    }
+
+    fn disable_oom_killer(&self) -> Result<(), LaunchError> {
+        let directory = self.cgroups.of(Controller::Memory).unwrap_or_default();
+        let path = directory.join("memory.oom_control");
+        fs::write(&path, "1").map_err(|source| LaunchError::Write { path, source })
+    }
+}
+
+/// `libcontainer`'s directory of a workload.
+pub(super) fn runtime_dir(dir: &StateDir, id: &Id) -> PathBuf {
+    dir.file(RUNTIME).join(id.as_str())
+}
+
+/// Directory of such directories.
+pub(super) fn runtime_root(dir: &StateDir) -> PathBuf {
+    dir.file(RUNTIME)
+}
+
+/// `libcontainer` 0.7.0 mounts with `mount_setattr()` only, and fails obscurely without.
+fn require_kernel() -> Result<(), LaunchError> {
+    // SAFETY: with a descriptor that is none and no attributes, the kernel only says why not.
+    let result = unsafe {
+        nix::libc::syscall(
+            nix::libc::SYS_mount_setattr,
+            -1,
+            c"".as_ptr(),
+            0,
+            std::ptr::null::<u8>(),
+            0_usize,
+        )
+    };
+    let error = io::Error::last_os_error().raw_os_error();
+    if result == -1 && error == Some(nix::libc::ENOSYS) {
+        return Err(LaunchError::OldKernel);
+    }
+    Ok(())
+}
+
+pub(super) fn unknown_process(source: io::Error) -> LaunchError {
+    let what = "cannot tell processes apart";
+    LaunchError::Process { what, source }
+}
+
+pub(super) fn own_stdio() -> [BorrowedFd<'static>; 3] {
+    [
+        rustix::stdio::stdin(),
+        rustix::stdio::stdout(),
+        rustix::stdio::stderr(),
+    ]
+}
+
+fn wants_terminal(spec: &Spec) -> bool {
+    let process = spec.process().as_ref();
+    process.and_then(|process| process.terminal()) == Some(true)
+}
+
+fn annotations(spec: &Spec) -> BTreeMap<String, String> {
+    let annotations = spec.annotations().iter().flatten();
+    annotations
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}

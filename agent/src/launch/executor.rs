@@ -1,0 +1,230 @@
+//! The last step in a workload's process: becoming the program.
+//!
+//! `libcontainer`'s own executor runs scripts without `#!` in a shell, and words its errors so that no
+//! engine recognizes them. And a process that joins a workload gets no seccomp filter from it at all
+//! (libcontainer 0.7.0, container/tenant_builder.rs `adapt_spec_for_tenant`): it comes here with enough
+//! capabilities to be confined, and is confined here.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use libcontainer::capabilities::drop_privileges;
+use libcontainer::oci_spec::runtime::{LinuxCapabilities, LinuxSeccomp, Spec};
+use libcontainer::seccomp::initialize_seccomp;
+use libcontainer::syscall::syscall::create_syscall;
+use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
+use nix::sys::signal::Signal::{SIGKILL, SIGSTOP};
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
+use rustix::fs::{Access, access, fchown};
+use rustix::stdio::stdin;
+use rustix::termios::{Winsize, isatty, tcsetwinsize};
+
+/// Starts the program of a specification.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Program {
+    /// Of a process that joins; the first process is confined by `libcontainer`.
+    pub(super) confinement: Option<Confinement>,
+    /// Somebody waits to be told why it could not be started.
+    pub(super) is_awaited: bool,
+}
+
+/// What a joining process is to be confined to. It runs at once, so its terminal is set up here too.
+#[derive(Clone, Debug)]
+pub(super) struct Confinement {
+    /// `None`: it keeps what it has.
+    pub(super) capabilities: Option<LinuxCapabilities>,
+    pub(super) seccomp: Option<LinuxSeccomp>,
+    pub(super) terminal_size: Option<Winsize>,
+}
+
+impl Executor for Program {
+    fn exec(&self, spec: &Spec) -> Result<(), ExecutorError> {
+        let Err(error) = self.become_program(spec);
+        if !self.is_awaited {
+            // The workload's own standard error is all that is left to tell it to.
+            let _ = writeln!(io::stderr(), "{error}");
+        }
+        Err(ExecutorError::Other(error))
+    }
+
+    fn validate(&self, spec: &Spec) -> Result<(), ExecutorValidationError> {
+        let name = arguments(spec).and_then(|list| list.first());
+        let name = name.ok_or_else(|| invalid("no program to run".to_owned()))?;
+        let path = search_path(spec).unwrap_or_default();
+        find(name, path)
+            .map(drop)
+            .map_err(|reason| invalid(format!("exec: {name:?}: {reason}")))
+    }
+}
+
+fn invalid(text: String) -> ExecutorValidationError {
+    ExecutorValidationError::ArgValidationError(text)
+}
+
+impl Program {
+    fn become_program(&self, spec: &Spec) -> Result<Infallible, String> {
+        if let Some(confinement) = &self.confinement {
+            confinement
+                .enter()
+                .map_err(|error| format!("confine: {error}"))?;
+        }
+        let arguments = arguments(spec).ok_or("no program to run")?;
+        let name = arguments.first().ok_or("no program to run")?;
+        let failed = |reason: &str| format!("exec {name}: {reason}");
+        let path = search_path(spec).unwrap_or_default();
+        let file = find(name, path).map_err(|reason| failed(&reason))?;
+        let text = |text: &str| CString::new(text).map_err(|error| failed(&error.to_string()));
+        let file = text(&file.to_string_lossy())?;
+        let arguments = arguments.iter().map(|one| text(one));
+        let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
+        reset_signals();
+        nix::unistd::execv(&file, &arguments).map_err(|errno| failed(&message(&errno.into())))
+    }
+}
+
+impl Confinement {
+    fn enter(&self) -> Result<(), Box<dyn std::error::Error>> {
+        if isatty(stdin()) {
+            if let Some(size) = self.terminal_size {
+                tcsetwinsize(stdin(), size)?;
+            }
+            fchown(stdin(), Some(rustix::process::geteuid()), None)?;
+        }
+        // Before capabilities are dropped: loading it takes some.
+        if let Some(seccomp) = &self.seccomp {
+            initialize_seccomp(seccomp)?;
+        }
+        if let Some(capabilities) = &self.capabilities {
+            drop_privileges(capabilities, create_syscall().as_ref())?;
+        }
+        Ok(())
+    }
+}
+
+/// A program expects signals as they are by default; Rust's start ignores SIGPIPE, and we block those
+/// that we wait for.
+fn reset_signals() {
+    for signal in Signal::iterator().filter(|&signal| signal != SIGKILL && signal != SIGSTOP) {
+        // SAFETY: the default disposition runs no code of ours.
+        let _ = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) };
+    }
+    // An empty mask is always accepted.
+    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+}
+
+fn arguments(spec: &Spec) -> Option<&Vec<String>> {
+    spec.process().as_ref()?.args().as_ref()
+}
+
+fn search_path(spec: &Spec) -> Option<&str> {
+    let environment = spec.process().as_ref()?.env().as_ref()?;
+    let mut values = environment.iter().rev();
+    values.find_map(|variable| variable.strip_prefix("PATH="))
+}
+
+/// The file that a name means, as Go's `exec.LookPath` has it and in its words, which engines turn
+/// into exit statuses (126, 127).
+fn find(name: &str, search_path: &str) -> Result<PathBuf, String> {
+    if name.is_empty() {
+        return Err("executable file not found in $PATH".to_owned());
+    }
+    if name.contains('/') {
+        return match check(Path::new(name)) {
+            Ok(()) => Ok(name.into()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(format!("stat {name}: {}", message(&error)))
+            }
+            Err(error) => Err(message(&error)),
+        };
+    }
+    let mut denied = None;
+    for folder in search_path.split(':') {
+        let folder = if folder.is_empty() { "." } else { folder };
+        let file = Path::new(folder).join(name);
+        match check(&file) {
+            Ok(()) => return Ok(file),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => denied = Some(error),
+            Err(_) => {}
+        }
+    }
+    Err(denied.map_or_else(
+        || "executable file not found in $PATH".to_owned(),
+        |error| message(&error),
+    ))
+}
+
+fn check(file: &Path) -> io::Result<()> {
+    let metadata = fs::metadata(file)?;
+    if metadata.is_dir() || metadata.permissions().mode() & 0o111 == 0 {
+        return Err(ErrorKind::PermissionDenied.into());
+    }
+    Ok(access(file, Access::EXEC_OK)?)
+}
+
+/// In the words of C's library, in small letters as Go has them.
+fn message(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "no such file or directory".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::NotADirectory => "not a directory".to_owned(),
+        _ => {
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or_default();
+            text.to_lowercase()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn spec(arguments: &[&str], environment: &[&str]) -> Spec {
+        let process = serde_json::json!({"cwd": "/", "args": arguments, "env": environment,
+            "user": {"uid": 0, "gid": 0}});
+        let spec = serde_json::json!({"ociVersion": "1.0.2", "process": process});
+        serde_json::from_value(spec).unwrap()
+    }
+
+    fn reason(arguments: &[&str], environment: &[&str]) -> String {
+        let program = Program::default();
+        let error = program.validate(&spec(arguments, environment)).unwrap_err();
+        error.to_string()
+    }
+
+    #[test]
+    fn programs_are_found_on_the_last_path_given() {
+        let program = Program::default();
+        program.validate(&spec(&["/bin/sh"], &[])).unwrap();
+        let path = ["PATH=/nonexistent", "PATH=/usr/bin:/bin"];
+        program.validate(&spec(&["sh"], &path)).unwrap();
+    }
+
+    #[test]
+    fn errors_have_the_words_that_engines_know() {
+        let path = ["PATH=/bin"];
+        assert_eq!(
+            reason(&["nonesuch"], &path),
+            "exec: \"nonesuch\": executable file not found in $PATH"
+        );
+        assert_eq!(
+            reason(&["/nonesuch"], &path),
+            "exec: \"/nonesuch\": stat /nonesuch: no such file or directory"
+        );
+        assert_eq!(
+            reason(&["/etc/passwd"], &path),
+            "exec: \"/etc/passwd\": permission denied"
+        );
+        assert_eq!(
+            reason(&["/etc"], &path),
+            "exec: \"/etc\": permission denied"
+        );
+        assert_eq!(reason(&[], &path), "no program to run");
+    }
+}

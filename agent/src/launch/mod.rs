@@ -1,0 +1,46 @@
+//! One workload: from an OCI bundle to a running, isolated process, and back to nothing.
+//!
+//! In: a bundle, and what is to be done. Out: a process that is confined before it runs, in its own
+//! cgroup in every hierarchy; its state on disk; its exit. It knows nothing of images, networks or
+//! restart policies: `engine` does.
+//!
+//! `libcontainer` clones without executing, which hangs where other threads hold locks. So nothing here
+//! that makes a process may be called from the agent itself: it runs in processes of their own, the
+//! [`shim`] of a workload or `plimsoll oci`.
+
+mod cgroups;
+mod console;
+mod container;
+mod create;
+mod device_program;
+mod error;
+mod executor;
+mod foreground;
+mod id;
+mod join;
+mod owner;
+mod process;
+mod seal;
+mod settle;
+pub mod shim;
+mod signal;
+mod spec;
+mod state;
+mod state_dir;
+mod trace;
+
+pub use cgroups::{CgroupError, Cgroups};
+pub use container::Container;
+pub use create::{Created, Order, Terminal, create};
+pub use error::LaunchError;
+pub use foreground::Foreground;
+pub use id::{Id, InvalidId};
+pub use join::{JoinOrder, Joined, join};
+pub use process::Process;
+pub use seal::{SealError, Sealed, ensure_sealed};
+pub use settle::{Fate, settle, settle_one};
+pub use signal::{Signal, signal_of_name, signal_of_number};
+pub use spec::{LimitError, SpecError, Warning};
+pub use state::{Exit, Joiner, Phase, State, Status};
+pub use state_dir::StateDir;
+pub use trace::Trace;

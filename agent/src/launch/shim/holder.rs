@@ -1,0 +1,315 @@
+//! The loop of a shim that holds a process: output to log and clients, input to the process, until the
+//! process has ended and all is told.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signalfd::SignalFd;
+use rustix::process::{WaitOptions, wait};
+
+use super::client::Client;
+use super::frame::{Frame, Kind};
+use super::input::Input;
+use super::line::Welcome;
+use super::link::Link;
+use super::log::{Log, Stream};
+use super::output::{Got, Output};
+use super::request::{Report, Request};
+use crate::launch::foreground::exit as ended;
+use crate::launch::state::Exit;
+use crate::launch::{LaunchError, Phase, Process};
+
+const CHUNK: usize = 32 * 1024;
+/// How long clients may take to read what was written before the end.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// What goes between the process and the world.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    pub(super) outputs: Vec<Output>,
+    pub(super) input: Input,
+    pub(super) log: Option<Log>,
+}
+
+/// A held process.
+pub(super) struct Holder<'a> {
+    pub(super) signals: &'a SignalFd,
+    pub(super) link: Option<&'a Link>,
+    pub(super) listener: UnixListener,
+    pub(super) process: Process,
+    pub(super) phase: Phase,
+    pub(super) streams: Streams,
+    pub(super) clients: Vec<Client>,
+    /// Lets a process that waits run.
+    pub(super) start: Box<dyn FnMut() -> Result<(), LaunchError> + 'a>,
+}
+
+/// What woke it.
+struct Woken {
+    signals: bool,
+    link: bool,
+    listener: bool,
+    outputs: Vec<bool>,
+    clients: Vec<bool>,
+}
+
+impl Holder<'_> {
+    /// Until the process has ended.
+    pub(super) fn hold(&mut self) -> io::Result<Exit> {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let woken = self.sleep(PollTimeout::NONE)?;
+            self.streams.input.flush();
+            self.serve(&woken);
+            self.pass_output(&woken.outputs, &mut buffer);
+            if woken.link {
+                self.obey();
+            }
+            if woken.signals
+                && let Some(exit) = self.reap()?
+            {
+                return Ok(exit);
+            }
+        }
+    }
+
+    /// All that is still to be read, once nobody writes any more.
+    pub(super) fn drain(&mut self) {
+        let mut buffer = vec![0; CHUNK];
+        let everything = vec![true; self.streams.outputs.len()];
+        while !self.streams.outputs.is_empty() {
+            let before = self.streams.outputs.len();
+            if !self.pass_output(&everything, &mut buffer) && before == self.streams.outputs.len() {
+                break;
+            }
+        }
+        if let Some(log) = &mut self.streams.log {
+            log.finish();
+        }
+    }
+
+    /// Tells everybody, and waits for those who are behind.
+    pub(super) fn part(&mut self, exit: &Exit) {
+        if let Some(link) = self.link {
+            // An agent that is gone reads `exit.json`.
+            let _ = link.send(&Report::Exited(exit.clone()), &[]);
+        }
+        let text = serde_json::to_vec(exit).unwrap_or_default();
+        for client in &mut self.clients {
+            client.send(Kind::Exit, &text);
+        }
+        let deadline = Instant::now() + FAREWELL;
+        loop {
+            self.clients
+                .retain(|client| client.is_behind() && !client.is_gone());
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.clients.is_empty() || left.is_zero() {
+                return;
+            }
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+            let mut awaited: Vec<_> = self
+                .clients
+                .iter()
+                .map(|client| PollFd::new(client.as_fd(), PollFlags::POLLOUT))
+                .collect();
+            if poll(&mut awaited, timeout).is_err() {
+                return;
+            }
+            self.clients.iter_mut().for_each(Client::flush);
+        }
+    }
+
+    fn sleep(&self, timeout: PollTimeout) -> io::Result<Woken> {
+        let held_up = self.clients.iter().any(Client::holds_up);
+        let full = self.streams.input.is_full();
+        let never = |descriptor| PollFd::new(descriptor, PollFlags::empty());
+        let readable = |descriptor| PollFd::new(descriptor, PollFlags::POLLIN);
+        let signals = self.signals.as_fd();
+        // Everything has its place, also what is not awaited now.
+        let mut awaited = vec![
+            readable(signals),
+            self.link
+                .map_or(never(signals), |link| readable(link.as_fd())),
+            readable(self.listener.as_fd()),
+        ];
+        let first_output = awaited.len();
+        for output in &self.streams.outputs {
+            awaited.push(if held_up {
+                never(signals)
+            } else {
+                readable(output.as_fd())
+            });
+        }
+        let first_client = awaited.len();
+        awaited.extend(self.clients.iter().map(|client| {
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::POLLIN, !full);
+            flags.set(PollFlags::POLLOUT, client.is_behind());
+            PollFd::new(client.as_fd(), flags)
+        }));
+        if let Some(input) = self.streams.input.pending() {
+            awaited.push(PollFd::new(input, PollFlags::POLLOUT));
+        }
+        match poll(&mut awaited, timeout) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let is_ready = |one: &PollFd<'_>| one.any() == Some(true);
+        let ready: Vec<bool> = awaited.iter().map(is_ready).collect();
+        let part = |from: usize, length: usize| -> Vec<bool> {
+            ready.iter().skip(from).take(length).copied().collect()
+        };
+        let at = |place: usize| ready.get(place) == Some(&true);
+        Ok(Woken {
+            signals: at(0),
+            link: at(1),
+            listener: at(2),
+            outputs: part(first_output, self.streams.outputs.len()),
+            clients: part(first_client, self.clients.len()),
+        })
+    }
+
+    /// Passes on one chunk of each; whether there was any.
+    fn pass_output(&mut self, ready: &[bool], buffer: &mut [u8]) -> bool {
+        let Streams { outputs, log, .. } = &mut self.streams;
+        let mut ready = ready.iter().copied();
+        let mut any = false;
+        let clients = &mut self.clients;
+        outputs.retain(|output| {
+            if ready.next() != Some(true) {
+                return true;
+            }
+            let length = match output.read(buffer) {
+                Got::Bytes(length) => length,
+                Got::Nothing => return true,
+                Got::End => return false,
+            };
+            any = true;
+            let bytes = buffer.get(..length).unwrap_or_default();
+            if let Some(log) = log {
+                log.take(output.stream, bytes);
+            }
+            let kind = match output.stream {
+                Stream::Output => Kind::Output,
+                Stream::Error => Kind::Error,
+            };
+            for client in clients.iter_mut().filter(|client| client.sees_output()) {
+                client.send(kind, bytes);
+            }
+            true
+        });
+        any
+    }
+
+    fn serve(&mut self, woken: &Woken) {
+        let mut clients = std::mem::take(&mut self.clients);
+        for (client, ready) in clients.iter_mut().zip(&woken.clients) {
+            client.flush();
+            if *ready {
+                for frame in client.receive() {
+                    self.answer(client, &frame);
+                }
+            }
+        }
+        clients.retain(|client| !client.is_gone());
+        self.clients = clients;
+        if woken.listener
+            && let Ok((stream, _)) = self.listener.accept()
+            && let Ok(client) = Client::new(stream)
+        {
+            self.clients.push(client);
+        }
+    }
+
+    fn answer(&mut self, client: &mut Client, frame: &Frame) {
+        match frame.kind {
+            Kind::Hello => match serde_json::from_slice(&frame.payload) {
+                Ok(hello) => {
+                    client.set_hello(hello);
+                    self.welcome(client);
+                }
+                Err(error) => client.send(Kind::Refused, error.to_string().as_bytes()),
+            },
+            Kind::Input if client.gives_input() => self.streams.input.take(&frame.payload),
+            Kind::Resize => {
+                if let [a, b, c, d] = frame.payload[..] {
+                    let (rows, columns) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+                    self.streams.input.resize(rows, columns);
+                }
+            }
+            Kind::Start => match self.start_once() {
+                Ok(()) => self.welcome(client),
+                Err(error) => client.send(Kind::Refused, error.with_causes().as_bytes()),
+            },
+            // The shim's own words, or input of one who did not ask to give any.
+            Kind::Input
+            | Kind::Output
+            | Kind::Error
+            | Kind::Exit
+            | Kind::Welcome
+            | Kind::Refused => {}
+        }
+    }
+
+    fn welcome(&self, client: &mut Client) {
+        let welcome = Welcome {
+            process: self.process,
+            phase: self.phase,
+            terminal: self.streams.input.is_terminal(),
+        };
+        client.send(
+            Kind::Welcome,
+            &serde_json::to_vec(&welcome).unwrap_or_default(),
+        );
+    }
+
+    fn start_once(&mut self) -> Result<(), LaunchError> {
+        (self.start)()?;
+        self.phase = Phase::Running;
+        Ok(())
+    }
+
+    /// What the agent asks for on the link.
+    fn obey(&mut self) {
+        let Some(link) = self.link else { return };
+        match link.receive::<Request>() {
+            Ok(Some((Request::Start, _))) => {
+                let report = match self.start_once() {
+                    Ok(()) => Report::Started,
+                    Err(error) => Report::Failed {
+                        text: error.with_causes(),
+                    },
+                };
+                // An agent that is gone finds the state.
+                let _ = link.send(&report, &[]);
+            }
+            Ok(Some((Request::Create(_) | Request::Join(_), _))) => {
+                let text = "this shim holds a process already".to_owned();
+                let _ = link.send(&Report::Failed { text }, &[]);
+            }
+            // The agent is gone: the next one comes to the socket.
+            Ok(None) | Err(_) => self.link = None,
+        }
+    }
+
+    /// Reaps what ended, orphans too; the exit of the held one, if it is among them.
+    fn reap(&self) -> io::Result<Option<Exit>> {
+        while self.signals.read_signal()?.is_some() {}
+        let mut found = None;
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => {
+                    if u32::try_from(pid.as_raw_nonzero().get()) == Ok(self.process.pid) {
+                        found = ended(status).or(found);
+                    }
+                }
+                Ok(None) => return Ok(found),
+                Err(rustix::io::Errno::CHILD) => return Ok(found),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

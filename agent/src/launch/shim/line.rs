@@ -1,0 +1,127 @@
+//! A client's line to a shim that lives: output, input, window size, and the start of a workload that
+//! an earlier agent created.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::SOCKET;
+use super::frame::{Frame, Frames, Kind};
+use crate::launch::console::connect;
+use crate::launch::{Phase, Process};
+
+const CHUNK: usize = 16 * 1024;
+
+/// What a client wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hello {
+    /// To see output from now on.
+    pub output: bool,
+    /// To give input.
+    pub input: bool,
+    /// To miss nothing: the workload blocks rather than that this client is let go.
+    pub wait_for_me: bool,
+}
+
+/// What a client comes to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    pub process: Process,
+    pub phase: Phase,
+    pub terminal: bool,
+}
+
+/// A line, blocking.
+#[derive(Debug)]
+pub struct Line {
+    stream: UnixStream,
+    frames: Frames,
+    /// What the shim said first.
+    pub welcome: Welcome,
+}
+
+impl Line {
+    /// Calls the shim whose state directory this is.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` or `NotFound`: no shim lives there.
+    pub fn open(state_dir: &Path, hello: &Hello) -> io::Result<Self> {
+        let stream = connect(state_dir, SOCKET)?;
+        let mut line = Self {
+            stream,
+            frames: Frames::default(),
+            welcome: Welcome {
+                process: Process {
+                    pid: 0,
+                    start_time: 0,
+                },
+                phase: Phase::Creating,
+                terminal: false,
+            },
+        };
+        line.send(Kind::Hello, &serde_json::to_vec(hello)?)?;
+        match line.receive()? {
+            Some(frame) if frame.kind == Kind::Welcome => {
+                line.welcome = serde_json::from_slice(&frame.payload)?;
+                Ok(line)
+            }
+            _ => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
+    }
+
+    /// Sends one frame.
+    ///
+    /// # Errors
+    /// The shim is gone.
+    pub fn send(&mut self, kind: Kind, bytes: &[u8]) -> io::Result<()> {
+        let mut encoded = Vec::new();
+        kind.encode(bytes, &mut encoded);
+        self.stream.write_all(&encoded)
+    }
+
+    /// Tells the size of the client's window.
+    ///
+    /// # Errors
+    /// The shim is gone.
+    pub fn resize(&mut self, rows: u16, columns: u16) -> io::Result<()> {
+        let [a, b] = rows.to_be_bytes();
+        let [c, d] = columns.to_be_bytes();
+        self.send(Kind::Resize, &[a, b, c, d])
+    }
+
+    /// Waits for the next frame; `None`: the shim is gone, or let this client go.
+    ///
+    /// # Errors
+    /// What came is no frame.
+    pub fn receive(&mut self) -> io::Result<Option<Frame>> {
+        loop {
+            if let Some(frame) = self.frames.next_frame().map_err(io::Error::other)? {
+                return Ok(Some(frame));
+            }
+            let mut chunk = [0; CHUNK];
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Ok(None),
+                Ok(length) => self.frames.push(chunk.get(..length).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The socket, for a client with a way of waiting of its own.
+    #[must_use]
+    pub fn into_stream(self) -> (UnixStream, Frames) {
+        (self.stream, self.frames)
+    }
+}
+
+impl AsFd for Line {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}

@@ -1,0 +1,124 @@
+//! Entries, and files that do not grow without end.
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+fn log(directory: &Path, max_bytes: u64, max_files: u32) -> Log {
+    Log::open(&LogFile {
+        path: directory.join("a.log"),
+        max_bytes,
+        max_files,
+    })
+    .unwrap()
+}
+
+fn entries(file: &Path) -> Vec<(String, String)> {
+    let text = fs::read_to_string(file).unwrap();
+    let entry = |line| {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        assert!(humantime::parse_rfc3339(entry["time"].as_str().unwrap()).is_ok());
+        let text = |key: &str| entry[key].as_str().unwrap().to_owned();
+        (text("stream"), text("log"))
+    };
+    text.lines().map(entry).collect()
+}
+
+#[test]
+fn a_line_is_an_entry_however_it_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = log(directory.path(), 0, 1);
+    log.take(Stream::Output, b"on");
+    log.take(Stream::Error, b"bad \"thing\"\n");
+    log.take(Stream::Output, b"e\ntwo\nthr");
+    log.take(Stream::Output, b"\xff");
+    log.finish();
+    log.finish();
+    let stdout = |text: &str| ("stdout".to_owned(), text.to_owned());
+    assert_eq!(
+        entries(&directory.path().join("a.log")),
+        [
+            ("stderr".to_owned(), "bad \"thing\"\n".to_owned()),
+            stdout("one\n"),
+            stdout("two\n"),
+            stdout("thr\u{fffd}")
+        ]
+    );
+}
+
+#[test]
+fn long_lines_are_cut_between_characters() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = log(directory.path(), 0, 1);
+    // Two bytes each, and one that puts them out of step.
+    let text = format!("x{}\n", "é".repeat(LONGEST_ENTRY));
+    log.take(Stream::Output, text.as_bytes());
+    let found = entries(&directory.path().join("a.log"));
+    assert_eq!(found.len(), 3);
+    assert!(found.iter().take(2).all(|(_, text)| !text.ends_with('\n')));
+    let joined: String = found.into_iter().map(|(_, text)| text).collect();
+    assert_eq!(joined, text);
+}
+
+#[test]
+fn files_are_rotated_and_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = log(directory.path(), 1000, 3);
+    for number in 0..100 {
+        log.take(Stream::Output, format!("line {number}\n").as_bytes());
+    }
+    let file = |name: &str| directory.path().join(name);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
+    let mut all = Vec::new();
+    for name in ["a.log.2", "a.log.1", "a.log"] {
+        assert!(fs::metadata(file(name)).unwrap().len() <= 1000, "{name}");
+        all.extend(entries(&file(name)).into_iter().map(|(_, text)| text));
+    }
+    let expected: Vec<_> = (100 - all.len()..100)
+        .map(|n| format!("line {n}\n"))
+        .collect();
+    assert_eq!(all, expected, "the last ones, in order");
+}
+
+#[test]
+fn one_file_starts_anew_and_goes_on_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.log");
+    let mut first = log(directory.path(), 400, 1);
+    for _ in 0..50 {
+        first.take(Stream::Error, b"again\n");
+    }
+    let length = fs::metadata(&path).unwrap().len();
+    assert!(length > 0 && length <= 400, "{length}");
+    let mut second = log(directory.path(), 0, 1);
+    second.take(Stream::Error, b"more\n");
+    assert!(fs::metadata(&path).unwrap().len() > length);
+}
+
+#[test]
+fn a_full_disk_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = log(directory.path(), 0, 1);
+    log.file = File::options().write(true).open("/dev/full").unwrap();
+    log.take(Stream::Output, b"a\nb\n");
+    assert_eq!(log.lost(), 2);
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_or_made_up(
+        pieces in proptest::collection::vec(proptest::string::string_regex("[a-z\n]{0,20}").unwrap(), 0..20)
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = log(directory.path(), 0, 1);
+        for piece in &pieces {
+            log.take(Stream::Output, piece.as_bytes());
+        }
+        log.finish();
+        let found: String =
+            entries(&directory.path().join("a.log")).into_iter().map(|(_, text)| text).collect();
+        prop_assert_eq!(found, pieces.concat());
+    }
+}

@@ -1,0 +1,292 @@
+//! The shim's own process.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::stdio::{dup2_stdin, stdin};
+
+use super::SOCKET;
+use super::holder::{Holder, Streams};
+use super::link::Link;
+use super::log::Log;
+use super::request::{CreateRequest, JoinRequest, Made, Report, Request};
+use super::wiring::Wired;
+use crate::cgroup::Controller;
+use crate::launch::state::{Exit, Joiner, now};
+use crate::launch::state_dir;
+use crate::launch::{
+    Cgroups, Container, Id, JoinOrder, LaunchError, Order, Phase, Process, StateDir, Terminal,
+    Trace, console, create, ensure_sealed, join,
+};
+
+/// The hidden verb.
+const VERB: &str = "shim";
+/// Failures that nobody is left to be told.
+const FAILED: u8 = 1;
+
+/// The cgroup that the shim is to live in, if this process is meant to be one.
+#[must_use]
+pub fn meant(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Option<Option<String>> {
+    if arguments.nth(1)? != VERB {
+        return None;
+    }
+    Some(arguments.next().and_then(|path| path.into_string().ok()))
+}
+
+/// Lives as a shim: gets ready, waits for its request, and holds what comes of it.
+#[must_use]
+pub fn run(home: Option<&str>) -> ExitCode {
+    match get_ready(home).and_then(|(link, signals)| serve(&link, &signals)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Whoever started it with a standard error of use.
+            let _ = io::Write::write_all(
+                &mut io::stderr(),
+                format!("plimsoll shim: {error}\n").as_bytes(),
+            );
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// What takes no request, done ahead of it.
+fn get_ready(home: Option<&str>) -> io::Result<(Link, SignalFd)> {
+    ensure_sealed().map_err(io::Error::other)?;
+    Trace::install(tracing::Level::ERROR, None);
+    rustix::thread::set_name(c"plimsoll-shim")?;
+    // Standard input is the link; what the workload may inherit is nothing.
+    let link = rustix::io::fcntl_dupfd_cloexec(stdin(), 3)?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    dup2_stdin(&null)?;
+    // It may lead a session already.
+    let _ = rustix::process::setsid();
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let all = SigSet::all();
+    let signals = SignalFd::with_flags(&all, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None)?;
+    if let Some(path) = home {
+        let cgroups = Cgroups::at(path).map_err(io::Error::other)?;
+        let entered = cgroups.make().and_then(|_| cgroups.enter());
+        entered.map_err(io::Error::other)?;
+    }
+    Ok((Link::new(link), signals))
+}
+
+fn serve(link: &Link, signals: &SignalFd) -> io::Result<()> {
+    let Some((request, descriptors)) = link.receive::<Request>()? else {
+        // The agent ended and this one was spare.
+        return Ok(());
+    };
+    let stdio = <[OwnedFd; 3]>::try_from(descriptors).ok();
+    let done = match request {
+        Request::Create(request) => hold_workload(link, signals, &request, stdio),
+        Request::Join(request) => hold_joined(link, signals, &request, stdio),
+        Request::Start => Err(refused("nothing to start")),
+    };
+    if let Err(error) = &done {
+        let text = error.with_causes();
+        // An agent that is gone finds no state, and so no workload.
+        let _ = link.send(&Report::Failed { text }, &[]);
+    }
+    Ok(())
+}
+
+pub(super) fn refused(text: &str) -> LaunchError {
+    LaunchError::Runtime(text.to_owned())
+}
+
+fn hold_workload(
+    link: &Link,
+    signals: &SignalFd,
+    request: &CreateRequest,
+    stdio: Option<[OwnedFd; 3]>,
+) -> Result<(), LaunchError> {
+    let wired = Wired::new(&request.stdio, stdio)?;
+    forget_ended(&request.root, &request.id)?;
+    let created = create(Order {
+        id: request.id.clone(),
+        root: &request.root,
+        bundle: &request.bundle,
+        stdio: wired.theirs,
+        terminal: Terminal::Kept,
+        preserved_descriptors: 0,
+        no_pivot: request.no_pivot,
+        held: true,
+        pumped: wired.pumped,
+    })?;
+    let mut streams = wired.ours;
+    let container = Container::open(&request.root, &request.id)?;
+    let ready = streams
+        .take_terminal(&request.stdio, created.master)
+        .and_then(|()| listen(container.dir()));
+    let listener = match ready {
+        Ok(listener) => listener,
+        Err(error) => {
+            container.delete(true)?;
+            return Err(error);
+        }
+    };
+    let made = Made {
+        process: created.init,
+        cgroups: created.cgroups,
+        warnings: created.warnings,
+    };
+    // An agent that is gone leaves it to the next one to start the workload.
+    let _ = link.send(&Report::Made(made), &[created.pidfd.as_fd()]);
+    drop(created.pidfd);
+
+    let mut running = Container::open(&request.root, &request.id)?;
+    let mut holder = Holder {
+        signals,
+        link: Some(link),
+        listener,
+        process: created.init,
+        phase: Phase::Created,
+        streams,
+        clients: Vec::new(),
+        start: Box::new(move || running.start()),
+    };
+    let mut exit = holder.hold().map_err(lost)?;
+    // Processes that outlived the first one end with it, and had things to say too.
+    container.cgroups().kill()?;
+    holder.drain();
+    exit.oom_killed = oom_killed(container.cgroups());
+    finish(&holder.streams, &mut exit, container.dir(), &request.id)?;
+    let mut container = Container::open(&request.root, &request.id)?;
+    container.clear()?;
+    container.record_end()?;
+    holder.part(&exit);
+    Ok(())
+}
+
+/// A workload that is started again has the same id.
+fn forget_ended(root: &Path, id: &Id) -> Result<(), LaunchError> {
+    match Container::open(root, id) {
+        Ok(container) if container.state().phase == Phase::Stopped => container.delete(false),
+        // That it runs is found out, and told, when it is made.
+        Ok(_) | Err(LaunchError::NotFound(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn hold_joined(
+    link: &Link,
+    signals: &SignalFd,
+    request: &JoinRequest,
+    stdio: Option<[OwnedFd; 3]>,
+) -> Result<(), LaunchError> {
+    let container = Container::open(&request.root, &request.id)?;
+    let dir = StateDir::new(&container.dir().execs(), &request.exec);
+    let wired = Wired::new(&request.stdio, stdio)?;
+    let mut joiner = Joiner {
+        id: request.exec.clone(),
+        process: None,
+        shim: Process::myself().map_err(lost)?,
+        pumped: wired.pumped,
+        created: now(),
+    };
+    dir.make(&request.exec, &joiner)?;
+    let undone = |error: LaunchError| match dir.remove() {
+        Ok(()) => error,
+        Err(source) => LaunchError::State {
+            id: request.exec.clone(),
+            source,
+        },
+    };
+    let process = read_process(&request.process).map_err(undone)?;
+    let joined = join(JoinOrder {
+        container: &container,
+        process,
+        stdio: wired.theirs,
+        terminal: Terminal::Kept,
+        preserved_descriptors: 0,
+        ignore_paused: request.ignore_paused,
+        announced_in: Some(dir.path()),
+    })
+    .map_err(undone)?;
+    let mut streams = wired.ours;
+    streams.take_terminal(&request.stdio, joined.master)?;
+    joiner.process = Some(joined.process);
+    dir.write_record(&joiner)
+        .map_err(|source| LaunchError::State {
+            id: request.exec.clone(),
+            source,
+        })?;
+    let listener = listen(&dir)?;
+    let made = Made {
+        process: joined.process,
+        cgroups: container.cgroups().keys(),
+        warnings: joined.warnings,
+    };
+    let descriptors: Vec<_> = joined.pidfd.iter().map(AsFd::as_fd).collect();
+    // An agent that is gone leaves it to run.
+    let _ = link.send(&Report::Made(made), &descriptors);
+    let mut holder = Holder {
+        signals,
+        link: Some(link),
+        listener,
+        process: joined.process,
+        phase: Phase::Running,
+        streams,
+        clients: Vec::new(),
+        start: Box::new(|| Err(refused("it runs already"))),
+    };
+    let mut exit = holder.hold().map_err(lost)?;
+    holder.drain();
+    finish(&holder.streams, &mut exit, &dir, &request.exec)?;
+    holder.part(&exit);
+    Ok(())
+}
+
+pub(super) fn lost(source: io::Error) -> LaunchError {
+    let what = "the shim cannot go on";
+    LaunchError::Process { what, source }
+}
+
+fn read_process(path: &Path) -> Result<libcontainer::oci_spec::runtime::Process, LaunchError> {
+    let process = state_dir::read(path);
+    let process = process.and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()));
+    process.map_err(|source| LaunchError::Process {
+        what: "cannot read the process to join",
+        source,
+    })
+}
+
+/// The exit on disk, before anybody is told.
+fn finish(streams: &Streams, exit: &mut Exit, dir: &StateDir, id: &Id) -> Result<(), LaunchError> {
+    exit.log_lines_lost = streams.log.as_ref().map_or(0, Log::lost);
+    dir.write_exit(exit).map_err(|source| LaunchError::State {
+        id: id.clone(),
+        source,
+    })
+}
+
+fn listen(dir: &StateDir) -> Result<std::os::unix::net::UnixListener, LaunchError> {
+    let path = dir.file(SOCKET);
+    let made = (|| {
+        let listener = console::listen(dir.path(), SOCKET)?;
+        listener.set_nonblocking(true)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        Ok(listener)
+    })();
+    made.map_err(|source| LaunchError::Write { path, source })
+}
+
+/// As the controller counted; asked before the cgroup goes.
+fn oom_killed(cgroups: &Cgroups) -> bool {
+    let Some(directory) = cgroups.of(Controller::Memory) else {
+        return false;
+    };
+    ["memory.events", "memory.oom_control"].iter().any(|file| {
+        let text = fs::read_to_string(directory.join(file)).unwrap_or_default();
+        let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+        count.is_some_and(|count| count != "0")
+    })
+}

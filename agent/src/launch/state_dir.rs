@@ -1,0 +1,182 @@
+//! The directory that a workload's state is in.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::state::{Exit, Joiner, State};
+use super::{Id, LaunchError};
+
+const STATE: &str = "state.json";
+const EXIT: &str = "exit.json";
+/// The specification as it was carried out.
+const CONFIG: &str = "config.json";
+const EXECS: &str = "exec";
+
+/// One workload's directory below a root. Files in it are replaced whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateDir {
+    path: PathBuf,
+}
+
+impl StateDir {
+    /// Where `id` is, or would be.
+    #[must_use]
+    pub fn new(root: &Path, id: &Id) -> Self {
+        let path = root.join(id.as_str());
+        Self { path }
+    }
+
+    /// All below `root`; none when there is no such directory.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn all(root: &Path) -> io::Result<Vec<(Id, Self)>> {
+        let entries = match fs::read_dir(root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let name = entry?.file_name();
+            // What is half made has a name that is no id.
+            if let Some(id) = name.to_str().and_then(|name| name.parse::<Id>().ok()) {
+                found.push((id.clone(), Self::new(root, &id)));
+            }
+        }
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(found)
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Where the processes are recorded that joined the workload.
+    #[must_use]
+    pub fn execs(&self) -> PathBuf {
+        self.path.join(EXECS)
+    }
+
+    /// Makes it with its first record in it, at once: nobody sees it without one.
+    pub(super) fn make(&self, id: &Id, record: &impl Serialize) -> Result<(), LaunchError> {
+        let failed = |source| LaunchError::StateDir {
+            path: self.path.clone(),
+            source,
+        };
+        let root = self.path.parent().unwrap_or(Path::new("/"));
+        private_dirs(root).map_err(failed)?;
+        // `~` keeps it from being an id.
+        let half_made = root.join(format!("~{id}-{}", std::process::id()));
+        let made = (|| {
+            fs::DirBuilder::new().mode(0o700).create(&half_made)?;
+            write(&half_made.join(STATE), record)?;
+            fs::rename(&half_made, &self.path)
+        })();
+        made.map_err(|error| {
+            // It says nothing that the first error does not.
+            let _ = fs::remove_dir_all(&half_made);
+            match error.kind() {
+                ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists => {
+                    LaunchError::Exists(id.clone())
+                }
+                _ => failed(error),
+            }
+        })
+    }
+
+    pub(super) fn remove(&self) -> io::Result<()> {
+        match fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// `None`: there is no such workload.
+    ///
+    /// # Errors
+    /// The file cannot be read or understood.
+    pub fn state(&self) -> io::Result<Option<State>> {
+        read(&self.file(STATE))
+    }
+
+    pub(super) fn write_state(&self, state: &State) -> io::Result<()> {
+        self.write_record(state)
+    }
+
+    /// What is recorded of a process that joined.
+    pub(super) fn record(&self) -> io::Result<Option<Joiner>> {
+        read(&self.file(STATE))
+    }
+
+    pub(super) fn write_record(&self, record: &impl Serialize) -> io::Result<()> {
+        write(&self.file(STATE), record)
+    }
+
+    /// `None`: its end is not recorded.
+    ///
+    /// # Errors
+    /// The file cannot be read or understood.
+    pub fn exit(&self) -> io::Result<Option<Exit>> {
+        read(&self.file(EXIT))
+    }
+
+    pub(super) fn write_exit(&self, exit: &Exit) -> io::Result<()> {
+        write(&self.file(EXIT), exit)
+    }
+
+    pub(super) fn write_config(&self, spec: &impl Serialize) -> io::Result<()> {
+        write(&self.file(CONFIG), spec)
+    }
+}
+
+/// Makes a directory and its parents, for root alone.
+pub(super) fn private_dirs(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(path)
+}
+
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(io::Error::other)
+}
+
+/// Replaces the file; a reader finds the old or the new one, after a crash too.
+pub(super) fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let text = serde_json::to_vec(value)?;
+    let mut half_written = path.as_os_str().to_owned();
+    half_written.push("~");
+    let half_written = PathBuf::from(half_written);
+    let mut file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&half_written)?;
+    file.write_all(&text)?;
+    file.sync_data()?;
+    fs::rename(&half_written, path)
+}
+
+#[cfg(test)]
+#[path = "state_dir_tests.rs"]
+mod tests;
