@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::{command, host, workspace};
+use crate::{command, host, setup, workspace};
 
 /// Below the workspace's root.
 const AGENT: &str = "target/release/plimsoll";
@@ -18,6 +18,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if host::is_root() {
+        setup::for_agent()?;
+    }
     println!("run: building the agent");
     command::run(workspace::cargo().args([
         "build",

@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: installs what is missing, unattended, and says what it did.
 //!
 //! Four parts, for those who need only one: what `build-ebpf`, `check`, `test` and `vm-test`
-//! take. Building the agent takes none of them, only stable Rust and the headers of [`AGENT_PACKAGES`].
+//! take. Building the agent takes none of them, only stable Rust and [`AGENT_PACKAGES`].
 
 mod apt;
 mod tools;
@@ -116,8 +116,13 @@ fn for_build() -> Result<()> {
     Toolchain::find().map(|toolchain| println!("setup: build: {toolchain} is ready"))
 }
 
+/// What building the agent takes; `cargo xtask run` calls this by itself.
+pub(crate) fn for_agent() -> Result<()> {
+    apt::ensure("agent", AGENT_PACKAGES)
+}
+
 fn for_check() -> Result<()> {
-    apt::ensure("agent", AGENT_PACKAGES)?;
+    for_agent()?;
     apt::ensure("check", CHECK_PACKAGES)?;
     tools::ensure_components()?;
     tools::ensure_cargo_deny()?;
@@ -126,13 +131,13 @@ fn for_check() -> Result<()> {
 
 /// Packages that the tests use; `cargo xtask test` calls this by itself.
 pub(crate) fn for_test() -> Result<()> {
-    apt::ensure("agent", AGENT_PACKAGES)?;
+    for_agent()?;
     apt::ensure("test", TEST_PACKAGES)
 }
 
 /// Packages that guests are made with; `cargo xtask vm-test` calls this by itself.
 pub(crate) fn for_vm() -> Result<()> {
-    apt::ensure("agent", AGENT_PACKAGES)?;
+    for_agent()?;
     apt::ensure("vm", VM_PACKAGES)
 }
 
@@ -140,5 +145,6 @@ pub(crate) use tools::typos;
 
 /// Peers that `cargo xtask bench` measures; nothing else takes them.
 pub(crate) fn for_bench() -> Result<()> {
+    for_agent()?;
     apt::ensure("bench", BENCH_PACKAGES)
 }
