@@ -32,7 +32,7 @@ fn a_line_is_an_entry_however_it_comes() {
     let mut log = log(directory.path(), 0, 1);
     log.take(Stream::Output, b"on");
     log.take(Stream::Error, b"bad \"thing\"\n");
-    log.take(Stream::Output, b"e\ntwo\nthr");
+    log.take(Stream::Output, b"e\ntwo\nth");
     log.take(Stream::Output, b"\xff");
     log.finish();
     log.finish();
@@ -43,7 +43,7 @@ fn a_line_is_an_entry_however_it_comes() {
             ("stderr".to_owned(), "bad \"thing\"\n".to_owned()),
             stdout("one\n"),
             stdout("two\n"),
-            stdout("thr\u{fffd}")
+            stdout("th\u{fffd}")
         ]
     );
 }
