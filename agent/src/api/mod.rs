@@ -1,10 +1,12 @@
 //! The unix socket: what the running agent answers, and the client that asks.
 //!
 //! In: the latest [`Snapshot`] and the [`EventLog`](crate::ledger::EventLog). Out: HTTP with JSON
-//! (`/v1/workloads`, `/v1/events`, `/v1/probes`, `/v1/version`; to hold: `/v1/actions`, `/v1/policy`).
+//! (`/v1/workloads`, `/v1/events`, `/v1/probes`, `/v1/version`; to hold: `/v1/actions`, `/v1/policy`; to
+//! launch: the Docker Engine API).
 //! Changes nothing itself: what is to be done is handed on. Who may ask is decided by the socket's mode. The command line uses the types and the client of this room only.
 
 mod client;
+mod engine;
 mod event_stream;
 mod filter;
 mod hold;

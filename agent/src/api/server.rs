@@ -10,16 +10,20 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Json, Router, ServiceExt};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tower::Layer;
+use tower::util::MapRequestLayer;
 
 use super::event_stream::event_lines;
+use super::engine;
 use super::hold::{self, Hold};
 use super::name::{SelectorError, select};
 use super::query::{EventQuery, WorkloadQuery};
 use super::types::{ErrorBody, ProbeList, Snapshot, Version, WorkloadDetail, WorkloadList};
+use crate::engine::Engine;
 use crate::ledger::EventLog;
 
 /// Longest wait, at shutdown, for a client that does not read its answer.
@@ -32,6 +36,8 @@ pub struct ApiState {
     pub events: EventLog,
     /// `None`: this agent only looks.
     pub hold: Option<Hold>,
+    /// `None`: this agent runs no containers.
+    pub engine: Option<Engine>,
 }
 
 /// Answers until `stop`, and then not longer than answers under way need, half a second at most.
@@ -44,8 +50,10 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let router = router(state, stop.clone());
+    let versions = MapRequestLayer::new(engine::strip_version);
+    let service = versions.layer(router).into_make_service();
     let answers =
-        axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+        axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
     let overdue = async {
         stop.cancelled().await;
         tokio::time::sleep(LAST_ANSWERS).await;
@@ -70,6 +78,7 @@ fn router(api: ApiState, stop: CancellationToken) -> Router {
         .route("/v1/probes", get(probes))
         .route("/v1/version", get(version))
         .merge(hold::routes())
+        .merge(engine::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(Room { api, stop })

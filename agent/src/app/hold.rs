@@ -47,7 +47,7 @@ pub(super) fn start(
         snapshots: snapshots.clone(),
         log: log.clone(),
         audit,
-        once: (&config.attribution).into(),
+        once: config.into(),
     })
     .map_err(Error::Runtime)?;
     let stop = CancellationToken::new();

@@ -1,5 +1,6 @@
 //! The agent's life: check, bind, load, serve, reload, stop. The wiring names every part.
 
+mod engine;
 mod error;
 mod hold;
 mod logging;
@@ -71,6 +72,7 @@ async fn serve(config: Config, source: Source) -> Result<(), Error> {
     let (snapshots, latest) = watch::channel(Arc::new(Snapshot::empty()));
     let (scraped, scraped_latest) = watch::channel(0);
     let (attribution, updates) = Attribution::start(&config.attribution, token.clone());
+    let names = attribution.clone();
     let bpf_log = tokio::spawn(logging::forward_bpf_log(kernel.logger(), token.clone()));
 
     let stop = Arc::new(AtomicBool::new(false));
@@ -94,7 +96,9 @@ async fn serve(config: Config, source: Source) -> Result<(), Error> {
         }
     });
     let keeper = keeper.map_err(Error::Runtime)?;
-    let (hold, holding) = hold::start(&config, layout, latest.clone(), log.clone())?;
+    let (hold, holding) = hold::start(&config, layout.clone(), latest.clone(), log.clone())?;
+    let launching =
+        engine::start(&config, layout, names, hold.enforce.clone(), token.clone()).await;
 
     let mut api = tokio::spawn(api::serve(
         socket,
@@ -102,6 +106,7 @@ async fn serve(config: Config, source: Source) -> Result<(), Error> {
             snapshots: latest.clone(),
             events: log,
             hold: Some(hold.clone()),
+            engine: launching.as_ref().map(|launching| launching.engine.clone()),
         },
         token.clone(),
     ));
@@ -145,6 +150,9 @@ async fn serve(config: Config, source: Source) -> Result<(), Error> {
             let _ = metrics.await;
         }
         let _ = bpf_log.await;
+        if let Some(launching) = launching {
+            launching.stopped().await;
+        }
         holding.stop().await;
         let _ = tokio::task::spawn_blocking(move || keeper.join()).await;
     };

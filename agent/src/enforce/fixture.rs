@@ -3,30 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::cgroup::{HierarchyId, Placement, Reading};
+use crate::cgroup::{HierarchyId, Placement};
 use crate::identity::classify;
-use crate::ledger::{Life, Network, TaskStates, Workload};
+use crate::ledger::Workload;
 use crate::policy::Evidence;
 
 /// Alive, with no readings, in v2.
 pub(crate) fn workload(path: &str) -> Workload {
-    Workload {
-        identity: Arc::new(classify(path)),
-        placement: Arc::new(Placement {
-            paths: [(HierarchyId::V2, path.to_owned())].into(),
-        }),
-        life: Life::Alive,
-        created: SystemTime::UNIX_EPOCH,
-        reading: Reading::default(),
-        network: Network::default(),
-        tasks: TaskStates::default(),
-        oom_kills: 0,
-        switches: None,
-        execs: 0,
-        exits: 0,
-        foreign_namespace_enters: 0,
-        cpu_cores: 0.0,
-    }
+    let placement = Placement {
+        paths: [(HierarchyId::V2, path.to_owned())].into(),
+    };
+    Workload::new(
+        Arc::new(classify(path)),
+        Arc::new(placement),
+        SystemTime::UNIX_EPOCH,
+    )
 }
 
 pub(crate) fn evidence() -> Evidence {

@@ -92,6 +92,17 @@ impl Attribution {
         entered
     }
 
+    /// Notes what is known of a container that this agent runs itself: its id in full.
+    pub fn tell(&self, container_id: &str, details: Details) {
+        self.shared.book().tell(container_id, details);
+        self.shared.entered.notify_one();
+    }
+
+    /// A container that this agent ran is no more.
+    pub fn untell(&self, container_id: &str) {
+        self.shared.book().untell(container_id);
+    }
+
     /// Stops asking for this key ([`Identity::details_key`]): container id, or uid of a pod.
     pub fn forget(&self, container_id: &str) {
         self.shared.book().forget(container_id);

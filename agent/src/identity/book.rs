@@ -26,6 +26,14 @@ pub(super) struct Book {
     /// Keys whose details have not been handed over yet.
     news: BTreeSet<Arc<str>>,
     refused: u64,
+    /// Containers that this agent runs: nobody is asked about them.
+    own: HashMap<Arc<str>, Own>,
+}
+
+struct Own {
+    details: Arc<Details>,
+    /// Somebody wants to know.
+    asked: bool,
 }
 
 struct Container {
@@ -57,6 +65,12 @@ impl Book {
         let Some(key) = identity.details_key() else {
             return true;
         };
+        if let Some(own) = self.own.get_mut(key) {
+            if !std::mem::replace(&mut own.asked, true) {
+                self.news.insert(key.into());
+            }
+            return true;
+        }
         let query = Query::of(identity);
         if self.containers.contains_key(key)
             || self.pods.contains_key(key)
@@ -85,8 +99,31 @@ impl Book {
         true
     }
 
+    /// Notes what is known of a container that this agent runs.
+    pub(super) fn tell(&mut self, id: &str, details: Details) {
+        let asked = self.containers.contains_key(id) || self.own.get(id).is_some_and(|own| own.asked);
+        if self.containers.contains_key(id) {
+            self.forget(id);
+        }
+        let key: Arc<str> = id.into();
+        if asked {
+            self.news.insert(Arc::clone(&key));
+        }
+        let details = Arc::new(details);
+        self.own.insert(key, Own { details, asked });
+    }
+
+    /// A container that this agent ran is no more.
+    pub(super) fn untell(&mut self, id: &str) {
+        self.own.remove(id);
+        self.news.remove(id);
+    }
+
     /// Strikes a container or pod.
     pub(super) fn forget(&mut self, key: &str) {
+        if let Some(own) = self.own.get_mut(key) {
+            own.asked = false;
+        }
         if let Some(Container {
             progress: Progress::Due(at),
             ..
@@ -209,7 +246,8 @@ impl Book {
         while let Some(key) = self.news.pop_first() {
             let container = self.containers.get(&key).and_then(|c| c.details.as_ref());
             let pod = || self.pods.get(&key).and_then(|pod| pod.details.as_ref());
-            if let Some(details) = container.or_else(pod) {
+            let own = || self.own.get(&key).map(|own| &own.details);
+            if let Some(details) = container.or_else(pod).or_else(own) {
                 return Some((key, Arc::clone(details)));
             }
         }

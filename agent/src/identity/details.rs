@@ -41,6 +41,23 @@ pub struct Details {
 }
 
 impl Details {
+    /// Of a container that this agent runs.
+    #[must_use]
+    pub fn own(
+        name: &str,
+        image: &str,
+        labels: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        let mut details = Self {
+            runtime: Runtime::Plimsoll,
+            name: Some(name.to_owned()),
+            image: (!image.is_empty()).then(|| image.to_owned()),
+            ..Self::default()
+        };
+        details.set_labels(labels);
+        details
+    }
+
     /// Takes `labels`, within bounds.
     pub(super) fn set_labels(&mut self, labels: impl IntoIterator<Item = (String, String)>) {
         self.labels = labels

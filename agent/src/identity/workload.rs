@@ -10,6 +10,8 @@ use super::details::Details;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Runtime {
+    /// This agent.
+    Plimsoll,
     Docker,
     Containerd,
     Podman,
@@ -31,6 +33,7 @@ impl Runtime {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Plimsoll => "plimsoll",
             Self::Docker => "docker",
             Self::Containerd => "containerd",
             Self::Podman => "podman",

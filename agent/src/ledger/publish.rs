@@ -232,23 +232,19 @@ fn in_v2(account: &Account) -> bool {
 fn other(sum: Sum, since: SystemTime, measured: bool) -> Workload {
     let mut network = NetworkAccount::default();
     network.traffic.set_sum(sum.network);
+    let identity = Identity {
+        id: "other".to_owned(),
+        ..Identity::default()
+    };
     Workload {
-        identity: Arc::new(Identity {
-            id: "other".to_owned(),
-            ..Identity::default()
-        }),
-        placement: Arc::default(),
-        life: Life::Alive,
-        created: since,
         reading: sum.reading,
         network: network.snapshot(measured),
-        tasks: TaskStates::default(),
         oom_kills: sum.oom_kills,
         switches: Some(sum.switches),
         execs: sum.execs,
         exits: sum.exits,
         foreign_namespace_enters: sum.foreign_namespace_enters,
-        cpu_cores: 0.0,
+        ..Workload::new(Arc::new(identity), Arc::default(), since)
     }
 }
 

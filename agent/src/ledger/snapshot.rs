@@ -50,6 +50,28 @@ pub struct Workload {
     pub cpu_cores: f64,
 }
 
+impl Workload {
+    /// One of which nothing has been read yet.
+    #[must_use]
+    pub fn new(identity: Arc<Identity>, placement: Arc<Placement>, created: SystemTime) -> Self {
+        Self {
+            identity,
+            placement,
+            life: Life::Alive,
+            created,
+            reading: Reading::default(),
+            network: Network::default(),
+            tasks: TaskStates::default(),
+            oom_kills: 0,
+            switches: None,
+            execs: 0,
+            exits: 0,
+            foreign_namespace_enters: 0,
+            cpu_cores: 0.0,
+        }
+    }
+}
+
 /// Is it there?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "state")]

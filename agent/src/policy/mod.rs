@@ -5,6 +5,7 @@
 //! it may be, is for `enforce`.
 
 mod amount;
+mod annotations;
 mod check;
 mod condition;
 mod describe;
@@ -32,6 +33,7 @@ pub use crate::kernel::{AddressRange, PortRange, TrafficRules};
 pub use amount::{
     AmountError, KNOBS, can_change, knob_named, parse_amount, parse_change, parse_setting,
 };
+pub use annotations::limits_of_annotations;
 pub use check::{Clash, clashes};
 pub use condition::{
     Bound, Compare, Condition, EventCondition, MetricCondition, PsiCondition, RateCondition,

@@ -57,6 +57,7 @@ impl World {
             snapshots: receiver,
             events: events.clone(),
             hold: None,
+            engine: None,
         };
         let stop = CancellationToken::new();
         let entered = runtime.enter();

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::host::{self, Daemon};
+use crate::network::Network;
 use crate::samples::Samples;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_plimsoll");
@@ -24,13 +25,16 @@ pub(crate) struct Config {
     pub(crate) containers_storage: PathBuf,
     pub(crate) labels: &'static [&'static str],
     pub(crate) all_labels: bool,
+    /// It runs containers itself, in a network namespace of its own.
+    pub(crate) engine: bool,
 }
 
 /// A running agent, stopped on drop. Its log is printed when the test fails.
 pub(crate) struct Agent {
     dir: TempDir,
     address: SocketAddr,
-    _daemon: Daemon,
+    network: Option<Network>,
+    daemon: Option<Daemon>,
 }
 
 impl Agent {
@@ -43,24 +47,48 @@ impl Agent {
         drop(free);
         let path = dir.path().join("plimsoll.toml");
         fs::write(&path, text(config, dir.path(), address)).unwrap();
-        let log = dir.path().join("log");
-        let mut command = Command::new(PROGRAM);
-        command.arg("agent").arg("--config").arg(path);
+        let mut agent = Self {
+            dir,
+            address,
+            network: config.engine.then(Network::new),
+            daemon: None,
+        };
+        agent.start_daemon();
+        agent
+    }
+
+    /// Ends it; containers that it runs go on. Starts it again.
+    pub(crate) fn start_again(&mut self) {
+        self.daemon = None;
+        self.start_daemon();
+    }
+
+    fn start_daemon(&mut self) {
+        let mut command = match &self.network {
+            Some(network) => network.command(PROGRAM),
+            None => Command::new(PROGRAM),
+        };
+        let log = self.dir.path().join("log");
+        command.arg("agent").arg("--config");
+        command.arg(self.dir.path().join("plimsoll.toml"));
         let mut daemon = Daemon::start(&mut command, &log);
         host::wait_until("the agent", || {
             assert!(daemon.is_running(), "it ended: {}", host::tail(&log));
-            get(address, "/readyz").is_some_and(|(status, _)| status == 200)
+            self.get("/readyz").is_some_and(|(status, _)| status == 200)
         });
-        Self {
-            dir,
-            address,
-            _daemon: daemon,
+        self.daemon = Some(daemon);
+    }
+
+    fn get(&self, path: &str) -> Option<(u16, String)> {
+        match &self.network {
+            Some(network) => network.inside(|| get(self.address, path)),
+            None => get(self.address, path),
         }
     }
 
     /// What Prometheus would get now.
     pub(crate) fn scrape(&self) -> Samples {
-        let (status, body) = get(self.address, "/metrics").expect("no answer to a scrape");
+        let (status, body) = self.get("/metrics").expect("no answer to a scrape");
         assert_eq!(status, 200, "{body}");
         Samples::parse(&body)
     }
@@ -100,6 +128,11 @@ impl Agent {
             .collect()
     }
 
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        socket(self.dir.path())
+    }
+
     fn ask_text(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(PROGRAM);
         command.args(arguments).args(["--format", "json"]);
@@ -127,7 +160,8 @@ fn text(config: &Config, dir: &Path, address: SocketAddr) -> String {
          [attribution]\ndocker_socket = {:?}\npodman_socket = \"\"\ncontainers_storage = {:?}\n\
          containerd_state = \"/nonexistent\"\n\
          [containers]\nstore_container_labels = {}\nwhitelisted_container_labels = {:?}\n\
-         [metrics]\nlisten = \"{address}\"\n",
+         [metrics]\nlisten = \"{address}\"\n\
+         [engine]\nenable = {}\ndata_dir = {:?}\nrun_dir = {:?}\n",
         socket(dir),
         config.docker_socket,
         Some(&config.containers_storage)
@@ -135,6 +169,9 @@ fn text(config: &Config, dir: &Path, address: SocketAddr) -> String {
             .map_or(Path::new("/nonexistent"), PathBuf::as_path),
         config.all_labels,
         config.labels,
+        config.engine,
+        dir.join("data"),
+        dir.join("run"),
     )
 }
 

@@ -1,5 +1,5 @@
 //! Real engines, each its own in a temporary directory, against what the agent makes of them:
-//! [`attribution`] alone, and the [`whole`] agent.
+//! [`attribution`] alone, and the [`whole`] agent; and the agent as the engine ([`own`]).
 //!
 //! One test at a time ([`turn`]). A test that cannot run here says why, and adds itself to the file
 //! named in `PLIMSOLL_SKIPS`.
@@ -12,6 +12,8 @@ mod containerd;
 mod docker;
 mod host;
 mod kernel;
+mod network;
+mod own;
 mod podman;
 mod restart;
 mod runc;

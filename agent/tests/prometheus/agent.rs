@@ -31,7 +31,7 @@ impl Agent {
         let (state, audit) = (dir.path().join("enforce"), dir.path().join("audit.jsonl"));
         let text = format!(
             "[agent]\nsocket = {socket:?}\ntick = \"100ms\"\n\n[metrics]\nlisten = \"{metrics}\"\n\n\
-             [policy]\nfile = \"\"\n\n[enforce]\nstate_dir = {state:?}\n\n[audit]\npath = {audit:?}\n"
+             [policy]\nfile = \"\"\n\n[enforce]\nstate_dir = {state:?}\n\n[audit]\npath = {audit:?}\n\n[engine]\nenable = false\n"
         );
         fs::write(&config, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));

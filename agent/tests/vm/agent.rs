@@ -71,7 +71,7 @@ impl Agent {
         let path = folder.path().join("plimsoll.toml");
         let config = format!(
             "[agent]\ntick = \"100ms\"\nidle_refresh = \"200ms\"\n\
-             [metrics]\nlisten = \"127.0.0.1:{port}\"\n"
+             [metrics]\nlisten = \"127.0.0.1:{port}\"\n[engine]\nenable = false\n"
         );
         fs::write(&path, config).unwrap();
         let log = File::create(folder.path().join("log")).unwrap();

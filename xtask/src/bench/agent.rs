@@ -57,7 +57,7 @@ impl Agent {
         let config = folder.join("plimsoll.toml");
         let socket = folder.join("plimsoll.sock");
         let text = format!(
-            "[agent]\nsocket = \"{}\"\n[metrics]\nlisten = \"{address}\"\n[log]\nlevel = \"warn\"\n[probes]\n{}\n",
+            "[agent]\nsocket = \"{}\"\n[metrics]\nlisten = \"{address}\"\n[log]\nlevel = \"warn\"\n[engine]\nenable = false\n[probes]\n{}\n",
             socket.display(),
             variant.probes()
         );

@@ -15,7 +15,7 @@ use super::kill::{self, Ladder};
 use super::lane::Lane;
 use super::notify::{self, Notification};
 use super::{reclaim, restart};
-use crate::config::AttributionConfig;
+use crate::config::Config;
 use crate::enforce::audit::Audit;
 use crate::policy::Once;
 
@@ -33,6 +33,8 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Where the others listen that errands go to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
+    /// The agent's own, for what it runs itself.
+    pub own_socket: PathBuf,
     /// API sockets; empty: off.
     pub docker_socket: PathBuf,
     pub podman_socket: PathBuf,
@@ -40,11 +42,12 @@ pub struct Settings {
     pub system_bus: Option<String>,
 }
 
-impl From<&AttributionConfig> for Settings {
-    fn from(config: &AttributionConfig) -> Self {
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
         Self {
-            docker_socket: config.docker_socket.clone(),
-            podman_socket: config.podman_socket.clone(),
+            own_socket: config.agent.socket.clone(),
+            docker_socket: config.attribution.docker_socket.clone(),
+            podman_socket: config.attribution.podman_socket.clone(),
             system_bus: None,
         }
     }

@@ -32,6 +32,31 @@ fn news(book: &mut Book) -> Vec<(String, Option<String>)> {
 }
 
 #[test]
+fn of_its_own_containers_nobody_is_asked() {
+    let (mut book, now) = (Book::default(), Instant::now());
+    let own = |name: &str| Details::own(name, "busybox", []);
+    // Told before somebody wants to know, and after.
+    book.tell(A, own("first"));
+    assert!(book.request(&docker(A), now));
+    assert!(book.request(&docker(B), now));
+    assert_eq!(news(&mut book), [(A.to_owned(), Some("first".to_owned()))]);
+    book.tell(B, own("second"));
+    assert_eq!(news(&mut book), [(B.to_owned(), Some("second".to_owned()))]);
+    assert!(ask(&mut book, now).is_empty());
+    assert_eq!(book.unknown(), 0);
+    // Renamed, and wanted again.
+    book.tell(A, own("third"));
+    assert_eq!(news(&mut book), [(A.to_owned(), Some("third".to_owned()))]);
+    book.forget(A);
+    assert!(book.request(&docker(A), now));
+    assert_eq!(news(&mut book), [(A.to_owned(), Some("third".to_owned()))]);
+    book.untell(A);
+    book.forget(A);
+    assert!(book.request(&docker(A), now));
+    assert_eq!(ask(&mut book, now), [A]);
+}
+
+#[test]
 fn a_request_is_asked_once_and_told_once() {
     let (mut book, now) = (Book::default(), Instant::now());
     assert!(book.request(&docker(A), now));

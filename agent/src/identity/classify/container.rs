@@ -86,6 +86,7 @@ fn by_parent<'a>(segment: &'a str, place: Place<'_>, in_pod: bool) -> Option<(Ru
         (Place::Second("libpod_parent") | Place::Deeper("libpod_parent"), true) | (_, false) => {
             return None;
         }
+        (Place::Second("plimsoll"), true) => Runtime::Plimsoll,
         (Place::Second("docker") | Place::Deeper("docker"), true) => Runtime::Docker,
         (_, true) if in_pod => Runtime::Kubernetes,
         // `docker run --cgroup-parent`; nothing else puts a bare id just anywhere.

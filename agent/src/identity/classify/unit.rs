@@ -20,6 +20,7 @@ pub(super) fn role(segment: &str, parent: Option<&str>) -> Role {
         return Role::named(Runtime::Systemd, Kind::Unit, unit.to_owned());
     }
     let group = match (segment, parent) {
+        ("plimsoll", None) | ("shims", Some("plimsoll")) => Runtime::Plimsoll,
         ("docker", _) => Runtime::Docker,
         ("libpod_parent", _) => Runtime::Podman,
         ("kubepods", _) | ("burstable" | "besteffort", Some("kubepods")) => Runtime::Kubernetes,

@@ -116,7 +116,9 @@ impl Query {
     /// `None` when no engine knows such a workload.
     pub(super) fn of(identity: &Identity) -> Option<Self> {
         let known = match identity.runtime {
-            Runtime::Docker
+            // Waits to be told of.
+            Runtime::Plimsoll
+            | Runtime::Docker
             | Runtime::Containerd
             | Runtime::Podman
             | Runtime::CriO
@@ -185,7 +187,8 @@ impl Catalogue {
                 }
                 self.docker.look_up(query).await
             }
-            Runtime::Systemd
+            Runtime::Plimsoll
+            | Runtime::Systemd
             | Runtime::Lxc
             | Runtime::Nspawn
             | Runtime::Libvirt

@@ -55,7 +55,8 @@ impl Settings {
              containers_storage = \"\"\ncontainerd_state = \"\"\n\
              [policy]\nfile = {policy:?}\n\
              [enforce]\nstate_dir = {state:?}\n\
-             [audit]\npath = {audit:?}\n",
+             [audit]\npath = {audit:?}\n\
+             [engine]\nenable = false\n",
             policy = directory.join(POLICY),
             state = directory.join("enforce"),
             audit = directory.join("audit.jsonl"),

@@ -1,4 +1,4 @@
-//! Through Docker's Engine API, as dockerd and podman speak it.
+//! Through Docker's Engine API, as this agent, dockerd and podman speak it.
 
 use std::error::Error as _;
 use std::path::Path;

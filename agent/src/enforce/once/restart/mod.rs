@@ -27,6 +27,7 @@ pub(super) async fn restart(identity: &Identity, settings: &Settings) -> Ending 
     let start = Instant::now();
     let asked = async {
         match &target {
+            Target::Own(id) => engine::restart(&settings.own_socket, id).await,
             Target::Docker(id) => engine::restart(&settings.docker_socket, id).await,
             Target::Podman(id) => engine::restart(&settings.podman_socket, id).await,
             Target::Unit(name) => unit::restart(settings.system_bus.as_deref(), name).await,

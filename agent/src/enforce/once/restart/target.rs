@@ -6,6 +6,7 @@ use crate::identity::{Identity, Kind, Runtime};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// Container id.
+    Own(String),
     Docker(String),
     Podman(String),
     /// Unit name, for systemd's system instance.
@@ -32,6 +33,7 @@ impl Target {
     /// Who is asked.
     pub(super) fn by(&self) -> &'static str {
         match self {
+            Self::Own(_) => "plimsoll",
             Self::Docker(_) => "docker",
             Self::Podman(_) => "podman",
             Self::Unit(_) => "systemd",
@@ -53,6 +55,7 @@ fn container(identity: &Identity) -> Result<Target, String> {
         _ if identity.pod_uid.is_some() => {
             Err("a container of a pod is its kubelet's to restart; when it is killed, it does".to_owned())
         }
+        Runtime::Plimsoll => id().map(Target::Own),
         Runtime::Docker => id().map(Target::Docker),
         Runtime::Containerd => Err(
             "containerd restarts nothing by itself; whoever started the container may, when it is killed"

@@ -1,0 +1,91 @@
+//! Files in and out of a container.
+
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::parameters::Parameters;
+use super::refusal::Refused;
+use super::transfer::{self, blocking};
+use crate::api::server::Room;
+use crate::engine::{PathStat, Writing};
+
+/// What is known of the path, in base 64.
+const STAT: &str = "x-docker-container-path-stat";
+
+pub(super) fn routes() -> Router<Room> {
+    Router::new()
+        .route(
+            "/containers/{id}/archive",
+            get(read).head(look).put(write),
+        )
+        .layer(DefaultBodyLimit::disable())
+}
+
+fn path(asked: &Parameters) -> Result<String, Refused> {
+    let path = asked.word("path");
+    path.ok_or_else(|| Refused::bad_request("bad parameter: path cannot be empty"))
+}
+
+async fn look(
+    State(room): State<Room>,
+    Path(id): Path<String>,
+    asked: Parameters,
+) -> Result<HeaderMap, Refused> {
+    let (engine, path) = (room.engine()?.clone(), path(&asked)?);
+    let stat = blocking(move || engine.archive_stat(&id, &path)).await?;
+    head(&stat)
+}
+
+async fn read(
+    State(room): State<Room>,
+    Path(id): Path<String>,
+    asked: Parameters,
+) -> Result<Response, Refused> {
+    let (engine, path) = (room.engine()?.clone(), path(&asked)?);
+    let (of_id, of_path, asking) = (id.clone(), path.clone(), engine.clone());
+    let stat = blocking(move || asking.archive_stat(&of_id, &of_path)).await?;
+    let mut headers = head(&stat)?;
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/x-tar"),
+    );
+    let body = transfer::body(move |out| engine.archive_read(&id, &path, out));
+    Ok((headers, body).into_response())
+}
+
+async fn write(
+    State(room): State<Room>,
+    Path(id): Path<String>,
+    asked: Parameters,
+    body: Body,
+) -> Result<StatusCode, Refused> {
+    let (engine, path) = (room.engine()?.clone(), path(&asked)?);
+    let writing = Writing {
+        keep_kinds: asked.flag("noOverwriteDirNonDir"),
+        ..Writing::default()
+    };
+    let keep_owners = asked.flag("copyUIDGID");
+    let reader = transfer::reader(body);
+    blocking(move || engine.archive_write(&id, &path, reader, writing, keep_owners)).await?;
+    Ok(StatusCode::OK)
+}
+
+fn head(stat: &PathStat) -> Result<HeaderMap, Refused> {
+    let stat = json!({
+        "name": stat.name, "size": stat.size, "mode": stat.mode, "mtime": stat.mtime,
+        "linkTarget": stat.link_target,
+    });
+    let text = STANDARD.encode(stat.to_string());
+    let value = HeaderValue::try_from(text)
+        .map_err(|error| Refused::new(StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    let mut headers = HeaderMap::new();
+    headers.insert(STAT, value);
+    Ok(headers)
+}

@@ -1,0 +1,273 @@
+//! The same command lines, the same answers.
+
+use super::side::{self, Seen, Side};
+use crate::docker::IMAGE;
+use crate::{blocking_turn, skip};
+
+/// Compares what `commands` show on both sides. A leading `!` compares all but the errors' text.
+fn compare(sides: &[Side; 2], commands: &[&[&str]]) {
+    for &arguments in commands {
+        let (arguments, loosely) = match arguments {
+            ["!", rest @ ..] => (rest, true),
+            all => (all, false),
+        };
+        let [mut ours, mut oracle] = sides.each_ref().map(|side| side.see(arguments));
+        if loosely {
+            assert_eq!(ours.errors.is_empty(), oracle.errors.is_empty(), "{ours:?} {oracle:?}");
+            ours.errors.clear();
+            oracle.errors.clear();
+        }
+        assert_eq!(ours, oracle, "docker {}", arguments.join(" "));
+    }
+}
+
+fn sides(test: &str) -> Option<[Side; 2]> {
+    match side::both() {
+        Ok(sides) => Some(sides),
+        Err(reason) => {
+            skip(test, &reason);
+            None
+        }
+    }
+}
+
+#[test]
+fn run_has_dockers_output_and_status() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("run_has_dockers_output_and_status") else {
+        return;
+    };
+    let run = |options: &[&str], command: &[&str]| {
+        let line = [&["run", "--rm"], options, &[IMAGE], command].concat();
+        let [ours, oracle] = sides.each_ref().map(|side| side.see_with(&line, "one\ntwo\n"));
+        assert_eq!(ours, oracle, "docker {}", line.join(" "));
+        ours
+    };
+    let said = run(&[], &["echo", "hello"]);
+    assert_eq!((said.status, said.output.as_str()), (Some(0), "hello\n"));
+    assert_eq!(run(&[], &["sh", "-c", "echo err >&2; exit 7"]).status, Some(7));
+    assert_eq!(run(&[], &["sh", "-c", "kill -9 $$"]).status, Some(137));
+    assert_eq!(run(&["-i"], &["wc", "-l"]).output, "2\n");
+    for (options, command) in [
+        (&["-e", "A=B", "-e", "EMPTY="] as &[&str], "env | grep -v HOSTNAME | sort"),
+        (&["-w", "/tmp"], "pwd"),
+        (&["-w", "/made/for/it"], "pwd; ls -ld ."),
+        (&["-u", "1000:1001"], "id"),
+        (&["-u", "12345"], "id"),
+        (&["--hostname", "box"], "hostname; cat /etc/hostname"),
+        (&["--read-only"], "touch /file; echo $?"),
+        (&["--tmpfs", "/scratch:size=1m,mode=700"], "mount | grep scratch; ls -ld /scratch"),
+        (&["--cap-drop", "ALL"], "grep Cap /proc/1/status"),
+        (&["--cap-drop", "ALL", "--cap-add", "NET_RAW"], "grep Cap /proc/1/status"),
+        (&[], "grep -E '^(Cap|Seccomp|NoNewPrivs)' /proc/1/status"),
+        (&["--security-opt", "no-new-privileges"], "grep NoNewPrivs /proc/1/status"),
+        (&["--security-opt", "seccomp=unconfined"], "grep Seccomp: /proc/1/status"),
+        (&["--ulimit", "nofile=100:200"], "ulimit -Sn; ulimit -Hn"),
+        (&["--shm-size", "1m"], "mount | grep '/dev/shm '"),
+        (&["--sysctl", "net.core.somaxconn=99"], "cat /proc/sys/net/core/somaxconn"),
+        (&["--dns", "10.1.2.3", "--dns-search", "x.y"], "cat /etc/resolv.conf | grep -v '^#' | grep ."),
+        (&["--add-host", "there:10.9.8.7"], "grep there /etc/hosts"),
+        (&["--network", "none"], "ls /sys/class/net"),
+        (&["--device", "/dev/zero:/dev/mine:r"], "ls -l /dev/mine | cut -c1-10"),
+        (&["--oom-score-adj", "300"], "cat /proc/self/oom_score_adj"),
+        (&["-m", "64m"], "cat /sys/fs/cgroup/memory/memory.limit_in_bytes"),
+        (&[], "for f in $(awk '{print $5}' /proc/self/mountinfo | sort -u); do echo $f; done"),
+        (&[], "ls /dev; cat /proc/sys/net/ipv4/ip_unprivileged_port_start; umask"),
+        (&["--privileged"], "grep -E '^(Seccomp|NoNewPrivs)' /proc/1/status"),
+    ] {
+        run(options, &["sh", "-c", command]);
+    }
+}
+
+#[test]
+fn what_cannot_be_run_is_told_as_docker_does() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("what_cannot_be_run_is_told_as_docker_does") else {
+        return;
+    };
+    let status = |line: &[&str]| {
+        let [ours, oracle] = sides.each_ref().map(|side| side.see(line));
+        assert_eq!(ours.status, oracle.status, "{line:?}: {ours:?} {oracle:?}");
+        ours.status
+    };
+    assert_eq!(status(&["run", "--rm", IMAGE, "nonesuch"]), Some(127));
+    assert_eq!(status(&["run", "--rm", IMAGE, "/etc"]), Some(126));
+    assert_eq!(status(&["run", "--rm", "-w", "relative", IMAGE, "true"]), Some(125));
+    assert_eq!(status(&["run", "--rm", "--pull", "never", "nonesuch", "true"]), Some(125));
+    compare(
+        &sides,
+        &[
+            &["create", "--name", "one", IMAGE, "true"],
+            &["create", "--name", "one", IMAGE, "true"],
+            &["create", "--name", "-x", IMAGE, "true"],
+            &["!", "start", "nonesuch"],
+            &["stop", "one"],
+            &["!", "kill", "one"],
+            &["!", "pause", "one"],
+            &["!", "exec", "one", "true"],
+            &["!", "rename", "one", "one"],
+            &["logs", "nonesuch"],
+            &["inspect", "nonesuch"],
+            &["rm", "one"],
+            &["rm", "one"],
+            &["!", "rmi", "nonesuch"],
+            &["!", "volume", "rm", "nonesuch"],
+            &["!", "network", "rm", "nonesuch"],
+        ],
+    );
+}
+
+#[test]
+fn a_containers_life_is_dockers() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("a_containers_life_is_dockers") else {
+        return;
+    };
+    let script = "echo out; echo err >&2; trap 'exit 5' TERM; while :; do sleep 0.1; done";
+    let state = "{{.State.Status}} {{.State.Running}} {{.State.Paused}} {{.State.ExitCode}} \
+                 {{.Name}} {{.RestartCount}} {{.Config.Image}} {{.Path}} {{.HostConfig.NetworkMode}}";
+    let inspect: &[&str] = &["inspect", "--format", state, "life"];
+    let ps: &[&str] = &[
+        "ps", "--all", "--filter", "name=life", "--format",
+        "{{.ID}} {{.Image}} {{.Command}} {{.State}} {{.Names}} {{.Labels}} {{.Ports}}",
+    ];
+    compare(
+        &sides,
+        &[
+            &["create", "--name", "life", "--label", "a=b", "--network", "none", IMAGE, "sh", "-c", script],
+            inspect,
+            ps,
+            &["start", "life"],
+            inspect,
+            ps,
+            &["exec", "life", "sh", "-c", "until [ -d /proc/1 ]; do :; done; echo in; exit 3"],
+            &["exec", "-e", "A=B", "-w", "/tmp", "-u", "5:6", "life", "sh", "-c", "echo $A; pwd; id -u"],
+            &["!", "exec", "life", "nonesuch"],
+            &["!", "start", "life"],
+            &["pause", "life"],
+            inspect,
+            &["!", "exec", "life", "true"],
+            &["unpause", "life"],
+            &["rename", "life", "life2"],
+            &["rename", "life2", "life"],
+            &["update", "--memory", "64m", "--memory-swap", "64m", "life"],
+            &["exec", "life", "sh", "-c", "echo file > /tmp/file; rm /bin/vi; mkdir /new"],
+            &["diff", "life"],
+            &["!", "rm", "life"],
+            &["stop", "life"],
+            inspect,
+            &["logs", "life"],
+            &["logs", "--tail", "1", "life"],
+            &["wait", "life"],
+            &["start", "life"],
+            &["restart", "--time", "1", "life"],
+            &["kill", "--signal", "KILL", "life"],
+            &["wait", "life"],
+            inspect,
+            &["rm", "--volumes", "life"],
+            ps,
+        ],
+    );
+}
+
+#[test]
+fn files_go_in_and_out_as_with_docker() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("files_go_in_and_out_as_with_docker") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let file = side::file(dir.path(), "file", "from the host\n");
+    let file = file.to_str().unwrap();
+    let bind = format!("{}:/bound:ro", dir.path().display());
+    compare(
+        &sides,
+        &[
+            &["volume", "create", "--label", "x=y", "vol"],
+            &["volume", "ls", "--quiet", "--filter", "name=vol"],
+            &["run", "--rm", "-v", "vol:/data", IMAGE, "sh", "-c", "echo kept > /data/file"],
+            &["run", "--rm", "-v", "vol:/data:ro", IMAGE, "sh", "-c", "cat /data/file; touch /data/x"],
+            &["run", "--rm", "-v", &bind, IMAGE, "sh", "-c", "cat /bound/file; touch /bound/x"],
+            &["run", "--rm", "--mount", "type=volume,src=vol,dst=/m", IMAGE, "cat", "/m/file"],
+            &["create", "--name", "files", "-v", "vol:/data", IMAGE, "cat", "/tmp/file", "/data/new"],
+            &["cp", file, "files:/tmp/"],
+            &["cp", file, "files:/data/new"],
+            &["start", "--attach", "files"],
+            &["!", "cp", file, "files:/none/such/"],
+            &["!", "volume", "rm", "vol"],
+            &["rm", "files"],
+            &["volume", "rm", "vol"],
+        ],
+    );
+    let copied = sides.each_ref().map(|side| {
+        side.cli(&["create", "--name", "out", IMAGE, "true"]);
+        let tar = side.command().args(["cp", "out:/etc", "-"]).output().unwrap();
+        side.cli(&["rm", "out"]);
+        let mut names: Vec<String> = tar::Archive::new(tar.stdout.as_slice())
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+            .collect();
+        names.sort();
+        names
+    });
+    assert_eq!(copied[0], copied[1]);
+}
+
+#[test]
+fn images_are_dockers() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("images_are_dockers") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let list = "{{.Repository}}:{{.Tag}}";
+    let archive = dir.path().join("archive");
+    let archive = archive.to_str().unwrap();
+    compare(
+        &sides,
+        &[
+            &["tag", IMAGE, "mine:2"],
+            &["images", "--format", list, "mine"],
+            &["inspect", "--format", "{{.Os}} {{.Architecture}} {{json .Config.Cmd}} {{len .RootFS.Layers}}", "mine:2"],
+            &["rmi", "--no-prune", "mine:2"],
+            &["images", "--format", list, "mine"],
+        ],
+    );
+    // What one writes the other reads.
+    let [ours, oracle] = &sides;
+    for (from, to) in [(ours, oracle), (oracle, ours)] {
+        from.cli(&["tag", IMAGE, "sent:1"]);
+        from.cli(&["save", "--output", archive, "sent:1"]);
+        assert_eq!(to.cli(&["load", "--input", archive]), "Loaded image: sent:1");
+        let Seen { output, .. } = to.see(&["run", "--rm", "sent:1", "echo", "arrived"]);
+        assert_eq!(output, "arrived\n");
+        for side in [from, to] {
+            side.cli(&["rmi", "sent:1"]);
+        }
+    }
+}
+
+#[test]
+fn networks_are_dockers() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("networks_are_dockers") else {
+        return;
+    };
+    let serve = "while :; do echo -e 'HTTP/1.0 200 OK\\r\\n\\r\\nserved' | nc -l -p 80; done";
+    let fetch = "for i in 1 2 3 4 5 6 7 8 9; do wget -qO- http://web/ && exit; sleep 0.2; done; exit 1";
+    compare(
+        &sides,
+        &[
+            &["network", "create", "--subnet", "10.123.0.0/24", "net"],
+            &["network", "ls", "--format", "{{.Name}} {{.Driver}} {{.Scope}}", "--filter", "name=net"],
+            &["network", "inspect", "--format", "{{range .IPAM.Config}}{{.Subnet}}{{end}} {{.Internal}}", "net"],
+            &["run", "-d", "--name", "web", "--network", "net", IMAGE, "sh", "-c", serve],
+            &["inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}", "web"],
+            &["run", "--rm", "--network", "net", IMAGE, "sh", "-c", fetch],
+            &["!", "network", "rm", "net"],
+            &["rm", "--force", "web"],
+            &["network", "rm", "net"],
+        ],
+    );
+}

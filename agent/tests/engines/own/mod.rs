@@ -1,0 +1,5 @@
+//! The agent as the engine: `docker`'s own command line drives it, beside a dockerd as the oracle.
+
+mod alike;
+mod side;
+mod survives;

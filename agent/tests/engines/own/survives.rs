@@ -1,0 +1,39 @@
+//! What the agent sees of its own containers, and that they outlive it.
+
+use super::side::Side;
+use crate::docker::IMAGE;
+use crate::{blocking_turn, host, skip};
+
+#[test]
+fn its_containers_are_told_by_name_and_outlive_it() {
+    let test = "its_containers_are_told_by_name_and_outlive_it";
+    let _turn = blocking_turn();
+    let mut side = match Side::ours() {
+        Ok(side) => side,
+        Err(reason) => return skip(test, &reason),
+    };
+    let script = "trap 'exit 9' TERM; i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done";
+    let options = ["run", "-d", "--name", "own", "--label", "tier=front", "-m", "32m"];
+    side.cli(&[&options as &[&str], &[IMAGE, "sh", "-c", script]].concat());
+    let agent = side.agent();
+    let image = agent.wait("its name", |samples| {
+        let labels = [("name", "own")];
+        let sample = samples.one("container_spec_memory_limit_bytes", &labels)?;
+        assert_eq!(sample.value, f64::from(32 << 20));
+        Some(sample.labels.get("image").cloned())
+    });
+    assert_eq!(image.as_deref(), Some(IMAGE));
+    let own = agent.ask(&["workloads", "--filter", "runtime=plimsoll"]);
+    assert_eq!(own["workloads"][0]["identity"]["labels"]["tier"], "front", "{own}");
+
+    let pid = side.cli(&["inspect", "--format", "{{.State.Pid}}", "own"]);
+    let before = side.cli(&["logs", "own"]).lines().count();
+    side.agent_mut().start_again();
+    assert_eq!(side.cli(&["inspect", "--format", "{{.State.Pid}}", "own"]), pid);
+    host::wait_until("more output", || {
+        side.cli(&["logs", "own"]).lines().count() > before + 3
+    });
+    side.cli(&["stop", "own"]);
+    assert_eq!(side.cli(&["wait", "own"]), "9");
+    side.cli(&["rm", "own"]);
+}
