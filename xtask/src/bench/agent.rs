@@ -25,12 +25,14 @@ pub(crate) enum Variant {
     NoStatistics,
     /// Without the system-call tracepoints, which cost every system call, and the fork probe.
     NoNamespace,
+    /// With containers of its own.
+    Engine,
 }
 
 impl Variant {
     fn probes(self) -> &'static str {
         match self {
-            Self::Default => "",
+            Self::Default | Self::Engine => "",
             Self::NoStatistics => "run_time_stats = false",
             Self::NoNamespace => "namespace = false",
         }
@@ -57,8 +59,11 @@ impl Agent {
         let config = folder.join("plimsoll.toml");
         let socket = folder.join("plimsoll.sock");
         let text = format!(
-            "[agent]\nsocket = \"{}\"\n[metrics]\nlisten = \"{address}\"\n[log]\nlevel = \"warn\"\n[engine]\nenable = false\n[probes]\n{}\n",
+            "[agent]\nsocket = \"{}\"\n[metrics]\nlisten = \"{address}\"\n[log]\nlevel = \"warn\"\n[engine]\nenable = {}\ndata_dir = {:?}\nrun_dir = {:?}\n[probes]\n{}\n",
             socket.display(),
+            variant == Variant::Engine,
+            folder.join("data"),
+            folder.join("run"),
             variant.probes()
         );
         fs::write(&config, text).context("cannot write the agent's configuration")?;
@@ -77,6 +82,15 @@ impl Agent {
         })
         .with_context(|| agent.log())?;
         Ok(agent)
+    }
+
+    /// The command line that asks it.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(workspace::root().join(AGENT));
+        command
+            .arg("--socket")
+            .arg(self.folder.join("plimsoll.sock"));
+        command
     }
 
     pub(crate) fn scrape(&self) -> Result<Answer> {

@@ -9,6 +9,7 @@ mod cgroups;
 mod costs;
 mod http;
 mod interrupt;
+mod launch;
 mod load;
 mod machine;
 mod peers;
@@ -53,6 +54,8 @@ enum Part {
     Scale,
     /// Other agents at 1,000 cgroups
     Peers,
+    /// Containers from the command to the exit, beside crun and docker
+    Launch,
 }
 
 /// How much is measured.
@@ -66,6 +69,8 @@ pub(crate) struct Plan {
     /// Of CPU.
     window: Duration,
     scrapes: usize,
+    /// Containers, one after the other.
+    launches: usize,
 }
 
 impl Plan {
@@ -76,6 +81,7 @@ impl Plan {
         settle: Duration::from_secs(12),
         window: Duration::from_secs(20),
         scrapes: 200,
+        launches: 200,
     };
     const QUICK: Self = Self {
         rounds: 3,
@@ -84,6 +90,7 @@ impl Plan {
         settle: Duration::from_secs(3),
         window: Duration::from_secs(5),
         scrapes: 50,
+        launches: 30,
     };
 
     fn most(&self) -> usize {
@@ -117,6 +124,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if wants(Part::Costs) {
         costs::measure(&plan, &mut report)?;
+    }
+    if wants(Part::Launch) {
+        launch::measure(&plan, &mut report)?;
     }
     if wants(Part::Scale) {
         scale::measure(&plan, &mut report, &mut cgroups)?;
