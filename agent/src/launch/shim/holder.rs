@@ -24,7 +24,7 @@ use crate::launch::{LaunchError, Phase, Process};
 
 const CHUNK: usize = 32 * 1024;
 /// How long clients may take to read what was written before the end.
-const FAREWELL: Duration = Duration::from_secs(10);
+pub(super) const FAREWELL: Duration = Duration::from_secs(10);
 
 /// What goes between the process and the world.
 #[derive(Debug, Default)]
@@ -43,6 +43,8 @@ pub(super) struct Holder<'a> {
     pub(super) phase: Phase,
     pub(super) streams: Streams,
     pub(super) clients: Vec<Client>,
+    /// Until then output waits for the first client that wants it, and so does the end.
+    pub(super) expects_client: Option<Instant>,
     /// Lets a process that waits run.
     pub(super) start: Box<dyn FnMut() -> Result<(), LaunchError> + 'a>,
 }
@@ -60,20 +62,41 @@ impl Holder<'_> {
     /// Until the process has ended.
     pub(super) fn hold(&mut self) -> io::Result<Exit> {
         let mut buffer = vec![0; CHUNK];
+        let mut exit = None;
         loop {
-            let woken = self.sleep(PollTimeout::NONE)?;
+            let woken = self.sleep(self.patience())?;
             self.streams.input.flush();
             self.serve(&woken);
             self.pass_output(&woken.outputs, &mut buffer);
             if woken.link {
                 self.obey();
             }
-            if woken.signals
-                && let Some(exit) = self.reap()?
+            if woken.signals {
+                exit = self.reap()?.or(exit);
+            }
+            if let Some(exit) = &exit
+                && !self.is_expecting()
             {
-                return Ok(exit);
+                return Ok(exit.clone());
             }
         }
+    }
+
+    fn is_expecting(&self) -> bool {
+        self.expects_client
+            .is_some_and(|deadline| Instant::now() < deadline)
+    }
+
+    /// How long to wait for anything to happen.
+    fn patience(&self) -> PollTimeout {
+        let left = self.expects_client.map(|deadline| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            // Rounded up: a rest of a millisecond is not to be spun away.
+            left + Duration::from_millis(1)
+        });
+        let left = left.filter(|_| self.is_expecting());
+        left.and_then(|left| PollTimeout::try_from(left).ok())
+            .unwrap_or(PollTimeout::NONE)
     }
 
     /// All that is still to be read, once nobody writes any more.
@@ -123,7 +146,7 @@ impl Holder<'_> {
     }
 
     fn sleep(&self, timeout: PollTimeout) -> io::Result<Woken> {
-        let held_up = self.clients.iter().any(Client::holds_up);
+        let held_up = self.is_expecting() || self.clients.iter().any(Client::holds_up);
         let full = self.streams.input.is_full();
         let never = |descriptor| PollFd::new(descriptor, PollFlags::empty());
         let readable = |descriptor| PollFd::new(descriptor, PollFlags::POLLIN);
@@ -229,6 +252,9 @@ impl Holder<'_> {
             Kind::Hello => match serde_json::from_slice(&frame.payload) {
                 Ok(hello) => {
                     client.set_hello(hello);
+                    if client.sees_output() {
+                        self.expects_client = None;
+                    }
                     self.welcome(client);
                 }
                 Err(error) => client.send(Kind::Refused, error.to_string().as_bytes()),
@@ -291,7 +317,10 @@ impl Holder<'_> {
                 let _ = link.send(&Report::Failed { text }, &[]);
             }
             // The agent is gone: the next one comes to the socket.
-            Ok(None) | Err(_) => self.link = None,
+            Ok(None) | Err(_) => {
+                self.link = None;
+                self.expects_client = None;
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -49,6 +50,15 @@ impl Link {
         let message = serde_json::from_slice(bytes.get(..length).unwrap_or_default())?;
         Ok(Some((message, descriptors)))
     }
+
+    /// Is the other side gone, whatever it said before?
+    pub(super) fn is_abandoned(&self) -> bool {
+        let mut socket = [PollFd::new(self.0.as_fd(), PollFlags::empty())];
+        let polled = poll(&mut socket, PollTimeout::ZERO);
+        let [socket] = socket;
+        let hung_up = socket.revents().unwrap_or(PollFlags::empty());
+        polled.is_ok() && hung_up.contains(PollFlags::POLLHUP)
+    }
 }
 
 impl AsFd for Link {
@@ -74,7 +84,12 @@ mod tests {
         assert_eq!((text.as_str(), descriptors.len()), ("first", 0));
         let (text, descriptors) = theirs.receive::<String>().unwrap().unwrap();
         assert_eq!((text.as_str(), descriptors.len()), ("second", 1));
+        assert!(!theirs.is_abandoned());
+        ours.send(&"third", &[]).unwrap();
         drop(ours);
+        // Known before what was said is heard.
+        assert!(theirs.is_abandoned());
+        assert!(theirs.receive::<String>().unwrap().is_some());
         assert!(theirs.receive::<String>().unwrap().is_none());
     }
 }

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -13,7 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::stdio::{dup2_stdin, stdin};
 
 use super::SOCKET;
-use super::holder::{Holder, Streams};
+use super::holder::{FAREWELL, Holder, Streams};
 use super::link::Link;
 use super::log::Log;
 use super::request::{CreateRequest, JoinRequest, Made, Report, Request};
@@ -84,6 +85,11 @@ fn serve(link: &Link, signals: &SignalFd) -> io::Result<()> {
         // The agent ended and this one was spare.
         return Ok(());
     };
+    if link.is_abandoned() {
+        // The agent asked before this process was ready, and is dead: the next one, which may have looked
+        // already, does not know of this.
+        return Ok(());
+    }
     let stdio = <[OwnedFd; 3]>::try_from(descriptors).ok();
     let done = match request {
         Request::Create(request) => hold_workload(link, signals, &request, stdio),
@@ -151,6 +157,7 @@ fn hold_workload(
         phase: Phase::Created,
         streams,
         clients: Vec::new(),
+        expects_client: None,
         start: Box::new(move || running.start()),
     };
     let mut exit = holder.hold().map_err(lost)?;
@@ -236,6 +243,7 @@ fn hold_joined(
         phase: Phase::Running,
         streams,
         clients: Vec::new(),
+        expects_client: request.expects_client.then(|| Instant::now() + FAREWELL),
         start: Box::new(|| Err(refused("it runs already"))),
     };
     let mut exit = holder.hold().map_err(lost)?;

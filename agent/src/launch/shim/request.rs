@@ -41,6 +41,8 @@ pub struct JoinRequest {
     pub stdio: Stdio,
     /// Into a frozen workload too.
     pub ignore_paused: bool,
+    /// A client comes for its output, which waits for it (for a while).
+    pub expects_client: bool,
 }
 
 /// What standard input, output and error are.

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::support::{installed, skip};
 
-const AGENT: &str = env!("CARGO_BIN_EXE_plimsoll");
+pub(crate) const AGENT: &str = env!("CARGO_BIN_EXE_plimsoll");
 static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// What a test's workloads share. Nothing of them may be left when it is dropped.
@@ -153,6 +153,7 @@ impl Dock {
             process,
             stdio,
             ignore_paused: false,
+            expects_client: false,
         }
     }
 
@@ -241,7 +242,7 @@ pub(crate) fn id(text: &str) -> Id {
     text.parse().unwrap()
 }
 
-fn has_mount_setattr(test: &str) -> bool {
+pub(crate) fn has_mount_setattr(test: &str) -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release
         .split(['.', '-'])
@@ -253,7 +254,7 @@ fn has_mount_setattr(test: &str) -> bool {
     version >= (5, 12)
 }
 
-fn make_rootfs(rootfs: &Path) {
+pub(crate) fn make_rootfs(rootfs: &Path) {
     for made in ["bin", "proc", "sys", "dev", "tmp", "etc"] {
         fs::create_dir_all(rootfs.join(made)).unwrap();
     }
