@@ -10,7 +10,7 @@ use super::network::NetworkAccount;
 use super::other::Sum;
 use super::snapshot::{
     AgentReading, EngineState, Life, LossCounter, MapFill, ProbeReading, ProbeState, Snapshot,
-    TaskStates, Unattributed, Workload,
+    Unattributed, Workload,
 };
 use crate::cgroup::{Reading, kept_files};
 use crate::identity::{Identity, Presence};

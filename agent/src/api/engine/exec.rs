@@ -43,7 +43,7 @@ async fn start(
     let Json(config) = Json::<ExecStartConfig>::from_request(request, &()).await?;
     let size = match config.console_size.as_deref() {
         Some([rows, columns]) => {
-            let side = |side: &i32| u16::try_from(*side).ok();
+            let side = |side: &usize| u16::try_from(*side).ok();
             side(rows).zip(side(columns))
         }
         _ => None,

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bollard::models::{
-    HistoryResponseItem, ImageDeleteResponseItem, ImageInspect, ImagePruneResponse, ImageSummary,
+    ImageDeleteResponseItem, ImageHistoryResponseItem, ImageInspect, ImagePruneResponse, ImageSummary,
 };
 use serde_json::json;
 
@@ -43,7 +43,7 @@ async fn one(State(room): State<Room>, Path(path): Path<String>) -> Result<Respo
             Ok(Json(image).into_response())
         }
         Some((name, "history")) => {
-            let history: Vec<HistoryResponseItem> = engine.image_history(name).await?;
+            let history: Vec<ImageHistoryResponseItem> = engine.image_history(name).await?;
             Ok(Json(history).into_response())
         }
         Some((name, "get")) => save(&room, vec![name.to_owned()]).await,
