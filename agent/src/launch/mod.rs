@@ -40,6 +40,8 @@ pub use process::Process;
 pub use seal::{SealError, Sealed, ensure_sealed};
 pub use settle::{Fate, settle, settle_one};
 pub use signal::{Signal, signal_of_name, signal_of_number};
+#[cfg(test)]
+pub(crate) use spec::swap_masks;
 pub use spec::{LimitError, SpecError, Warning};
 pub use state::{Exit, Joiner, Phase, State, Status};
 pub use state_dir::StateDir;
