@@ -31,6 +31,7 @@ const TEST_PACKAGES: &[&str] = &[
     "dbus",
     "strace",
     "iproute2",
+    "nftables",
 ];
 /// What `bench` measures beside the agent.
 const BENCH_PACKAGES: &[&str] = &["prometheus-node-exporter", "netdata"];

@@ -1,0 +1,157 @@
+//! Our table in the kernel, through `nft`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+
+use super::NetworkError;
+
+/// Who loads the table, and what was loaded last.
+///
+/// The text goes through a file, which `nft` inherits with its lock: when the agent is killed while `nft` runs, the
+/// next agent's table is loaded after that one, not before it.
+#[derive(Debug)]
+pub(super) struct Firewall {
+    path: PathBuf,
+    loaded: Mutex<Option<String>>,
+}
+
+impl Firewall {
+    /// `path`: where the rules are kept that were loaded last.
+    pub(super) fn new(path: PathBuf) -> Self {
+        let loaded = Mutex::new(None);
+        Self { path, loaded }
+    }
+
+    /// Whether rules were ever loaded, by this agent or one before it.
+    pub(super) fn was_used(&self) -> bool {
+        self.path.exists()
+    }
+
+    /// Loads the rules as they are to be at the moment it is done: of many who ask at once, the first does it for all.
+    pub(super) fn load(&self, rules: impl FnOnce() -> String) -> Result<(), NetworkError> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let rules = rules();
+        if loaded.as_deref() == Some(rules.as_str()) {
+            return Ok(());
+        }
+        let output = self.run(&rules)?;
+        if !output.status.success() {
+            return Err(NetworkError::NftRefused(said(&output)));
+        }
+        *loaded = Some(rules);
+        Ok(())
+    }
+
+    /// As `load`, though nothing seems to have changed: somebody else may have flushed the rules.
+    pub(super) fn reload(&self, rules: impl FnOnce() -> String) -> Result<(), NetworkError> {
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.load(rules)
+    }
+
+    fn run(&self, rules: &str) -> Result<Output, NetworkError> {
+        let write = || -> io::Result<File> {
+            let options = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .clone();
+            let mut file = options.open(&self.path)?;
+            rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
+            file.set_len(0)?;
+            file.write_all(rules.as_bytes())?;
+            file.rewind()?;
+            Ok(file)
+        };
+        let input = write().map_err(|source| NetworkError::State {
+            path: self.path.clone(),
+            source,
+        })?;
+        nft(&["-f", "-"], Stdio::from(input))
+    }
+}
+
+/// Chains of others that drop what no rule of theirs accepts, and with it what containers send: to accept a packet
+/// in one table does not spare it the others. Named for the operator, who alone can change them.
+pub(super) fn hindrances() -> Result<Vec<String>, NetworkError> {
+    let output = nft(&["-j", "list", "chains"], Stdio::null())?;
+    let mut found = dropping(&serde_json::from_slice(&output.stdout).unwrap_or_default());
+    found.extend(legacy());
+    Ok(found)
+}
+
+fn dropping(chains: &Value) -> Vec<String> {
+    let chains = chains["nftables"].as_array().into_iter().flatten();
+    let chains = chains.filter_map(|object| object.get("chain"));
+    chains
+        .filter(|chain| chain["hook"] == "forward" && chain["policy"] == "drop")
+        .filter(|chain| chain["table"] != "plimsoll")
+        .map(|chain| {
+            let word = |key: &str| chain[key].as_str().unwrap_or("?").to_owned();
+            format!(
+                "chain {} of nft table {} {} has policy drop",
+                word("name"),
+                word("family"),
+                word("table")
+            )
+        })
+        .collect()
+}
+
+/// The rules of iptables before nftables, which `nft` does not see.
+fn legacy() -> Option<String> {
+    let mut tables = String::new();
+    let mut file = File::open("/proc/thread-self/net/ip_tables_names").ok()?;
+    file.read_to_string(&mut tables).ok()?;
+    if !tables.lines().any(|table| table == "filter") {
+        return None;
+    }
+    let output = Command::new("iptables-legacy")
+        .args(["-S", "FORWARD"])
+        .output()
+        .ok()?;
+    let policy = String::from_utf8_lossy(&output.stdout).starts_with("-P FORWARD DROP");
+    policy.then(|| "chain FORWARD of iptables-legacy has policy DROP".to_owned())
+}
+
+fn nft(arguments: &[&str], input: Stdio) -> Result<Output, NetworkError> {
+    let mut command = Command::new("nft");
+    command.args(arguments).stdin(input).env("LC_ALL", "C");
+    command.output().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => NetworkError::NftMissing,
+        _ => NetworkError::NftRun(error),
+    })
+}
+
+fn said(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    text.lines().next().unwrap_or("without a word").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chains_that_drop_what_is_forwarded_are_named() {
+        let chain = |table: &str, hook: &str, policy: &str| serde_json::json!({"chain": {"family": "ip", "table": table, "name": "FORWARD", "hook": hook, "policy": policy}});
+        let chains = serde_json::json!({"nftables": [
+            {"metainfo": {"version": "1.0.6"}},
+            chain("filter", "forward", "drop"),
+            chain("filter", "input", "drop"),
+            chain("other", "forward", "accept"),
+            chain("plimsoll", "forward", "drop"),
+            {"chain": {"family": "ip", "table": "filter", "name": "DOCKER-USER"}},
+        ]});
+        assert_eq!(
+            dropping(&chains),
+            ["chain FORWARD of nft table ip filter has policy drop"]
+        );
+        assert!(dropping(&Value::Null).is_empty());
+    }
+}

@@ -1,0 +1,36 @@
+//! Kernel settings of the network namespace of the calling thread. `/proc/sys/net` shows each thread its own
+//! namespace's (`net/sysctl_net.c` net_ctl_header_lookup(), v6.12).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::NetworkError;
+
+const ROOT: &str = "/proc/sys/net";
+
+/// `None`: the kernel does not have it.
+pub(super) fn read(name: &str) -> Option<String> {
+    let text = fs::read_to_string(path(name)).ok()?;
+    Some(text.trim().to_owned())
+}
+
+pub(super) fn write(name: &str, value: &str) -> Result<(), NetworkError> {
+    let path = path(name);
+    fs::write(&path, value).map_err(|source| NetworkError::Sysctl {
+        path,
+        value: value.to_owned(),
+        source,
+    })
+}
+
+/// Writes what the kernel may not have, as IPv6's where that is off.
+pub(super) fn write_if_there(name: &str, value: &str) -> Result<(), NetworkError> {
+    match read(name) {
+        Some(present) if present != value => write(name, value),
+        _ => Ok(()),
+    }
+}
+
+fn path(name: &str) -> PathBuf {
+    Path::new(ROOT).join(name)
+}
