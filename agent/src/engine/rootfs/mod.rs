@@ -1,1 +1,24 @@
-//! A container's root filesystem: the image's layers and one of its own on top.
+//! Root filesystems: overlays that are mounted for workloads, what changed in them, and files in and out.
+//!
+//! In: directories in overlay form (an image's layers, or one of the host's), archives. Out: a mounted
+//! tree, lists of changes, archives. It knows nothing of images or containers. Whatever is in a tree is
+//! a stranger's: names are resolved by the kernel below a directory descriptor.
+
+pub(crate) mod archive;
+mod attributes;
+mod changes;
+mod error;
+mod inside;
+mod mounts;
+mod overlay;
+pub(crate) mod pack;
+mod pax;
+pub(crate) mod tree;
+pub(crate) mod unpack;
+mod whiteout;
+
+pub use archive::ArchiveError;
+pub use error::RootfsError;
+pub use inside::{Inside, PathStat, Writing};
+pub use mounts::Mounts;
+pub use overlay::{Overlay, unmount_at};

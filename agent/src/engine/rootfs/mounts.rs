@@ -1,0 +1,178 @@
+//! The directory that root filesystems are mounted in, and what an agent before left mounted there.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use procfs::ProcError;
+use procfs::process::Process;
+use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
+
+use super::RootfsError;
+use super::overlay::{Overlay, unmount_at};
+
+/// Where root filesystems are mounted, one directory each. Nobody else's mount namespace gets a copy of
+/// what is mounted here later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mounts {
+    directory: PathBuf,
+}
+
+impl Mounts {
+    /// Makes the directory a private mount, unless it is one.
+    ///
+    /// # Errors
+    /// It cannot be made or mounted.
+    pub fn open(directory: &Path) -> Result<Self, RootfsError> {
+        let failed = |source| RootfsError::Prepare {
+            path: directory.to_owned(),
+            source,
+        };
+        let mut builder = fs::DirBuilder::new();
+        builder
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(failed)?;
+        let directory = directory.canonicalize().map_err(failed)?;
+        if !mount_points()?.contains(&directory) {
+            mount_bind(&directory, &directory).map_err(|error| failed(error.into()))?;
+        }
+        mount_change(&directory, MountPropagationFlags::PRIVATE)
+            .map_err(|error| failed(error.into()))?;
+        Ok(Self { directory })
+    }
+
+    /// Where the root filesystem of this name is, or would be.
+    #[must_use]
+    pub fn target(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Mounts one, in place of what is mounted there; returns where.
+    ///
+    /// # Errors
+    /// As [`Overlay::mount`].
+    pub fn mount(&self, name: &str, overlay: &Overlay) -> Result<PathBuf, RootfsError> {
+        let target = self.target(name);
+        unmount_at(&target)?;
+        let failed = |source| RootfsError::Prepare {
+            path: target.clone(),
+            source,
+        };
+        match fs::DirBuilder::new().mode(0o700).create(&target) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(failed(error));
+            }
+            _ => {}
+        }
+        overlay.mount(&target)?;
+        Ok(target)
+    }
+
+    /// Unmounts one and removes its directory; nothing there is fine.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn unmount(&self, name: &str) -> Result<(), RootfsError> {
+        let target = self.target(name);
+        unmount_at(&target)?;
+        match fs::remove_dir(&target) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(RootfsError::Unmount {
+                target,
+                source: error,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The names of those that are mounted.
+    ///
+    /// # Errors
+    /// The mount table cannot be read.
+    pub fn mounted(&self) -> Result<Vec<String>, RootfsError> {
+        let mut names: Vec<_> = mount_points()?
+            .iter()
+            .filter(|point| point.parent() == Some(&self.directory))
+            .filter_map(|point| Some(point.file_name()?.to_str()?.to_owned()))
+            .collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Unmounts what nobody needs any more, mounted or an empty directory; returns the names.
+    ///
+    /// # Errors
+    /// The first that cannot be unmounted; the others were tried.
+    pub fn reap(&self, keep: &dyn Fn(&str) -> bool) -> Result<Vec<String>, RootfsError> {
+        let mut names = self.mounted()?;
+        let entries = fs::read_dir(&self.directory).map_err(|source| RootfsError::Prepare {
+            path: self.directory.clone(),
+            source,
+        })?;
+        names.extend(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()));
+        names.sort();
+        names.dedup();
+        names.retain(|name| !keep(name));
+        let mut result = Ok(());
+        for name in &names {
+            if let Err(error) = self.unmount(name) {
+                result = result.and(Err(error));
+            }
+        }
+        result.map(|()| names)
+    }
+}
+
+/// All mount points of the agent's mount namespace.
+fn mount_points() -> Result<Vec<PathBuf>, RootfsError> {
+    let failed = |error: ProcError| RootfsError::MountTable {
+        source: io::Error::other(error),
+    };
+    let table = Process::myself().and_then(|me| me.mountinfo());
+    let mounts = table.map_err(failed)?.0;
+    Ok(mounts
+        .into_iter()
+        .map(|mount| unescaped(&mount.mount_point))
+        .collect())
+}
+
+/// The table has blanks, line feeds and backslashes in octal (fs/proc_namespace.c, v6.12).
+fn unescaped(path: &Path) -> PathBuf {
+    let mut bytes = Vec::new();
+    let mut rest = path.as_os_str().as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let octal = after.get(..3).and_then(|digits| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            u8::from_str_radix(digits, 8).ok()
+        });
+        match octal {
+            Some(escaped) if *byte == b'\\' => {
+                bytes.push(escaped);
+                rest = after.get(3..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    PathBuf::from(OsStr::from_bytes(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_of_the_mount_table_are_read() {
+        let read = |text: &str| unescaped(Path::new(text)).display().to_string();
+        assert_eq!(read(r"/a\040b\134\011"), "/a b\\\t");
+        assert_eq!(read(r"/a\"), r"/a\");
+        assert_eq!(read(r"/plain"), "/plain");
+    }
+}

@@ -1,0 +1,212 @@
+//! One overlay mount: an image's layers below, what the workload writes on top.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags,
+    UnmountFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount, move_mount,
+    open_tree, unmount,
+};
+
+use super::RootfsError;
+use super::attributes::{set_mode, set_owner};
+
+/// The longest string that `fsconfig(2)` takes, with its zero (fs/fsopen.c, v6.12).
+const LONGEST_STRING: usize = 256;
+const OVERLAY: &str = "overlay";
+/// - An index refuses layers that another overlay uses too.
+/// - What is noted in layers to be elsewhere is not looked up there: layers are strangers'. A lower
+///   directory that is renamed is copied, as with Docker.
+const OPTIONS: [(&str, &str); 3] = [
+    ("index", "off"),
+    ("metacopy", "off"),
+    ("redirect_dir", "nofollow"),
+];
+/// What is mounted: shown as the source in the mount table.
+const SOURCE: &str = "plimsoll";
+
+/// Directories that become one tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlay {
+    /// In overlay form, lowest first; at least one.
+    pub lower: Vec<PathBuf>,
+    /// What is written. Made if it is missing, with the owner and mode of the topmost lower one.
+    pub upper: PathBuf,
+    /// Overlayfs's own, on the upper one's file system. Made if it is missing.
+    pub work: PathBuf,
+}
+
+impl Overlay {
+    /// Mounts it at `target`, a directory.
+    ///
+    /// # Errors
+    /// A directory is missing, or the kernel refuses.
+    pub fn mount(&self, target: &Path) -> Result<(), RootfsError> {
+        self.prepare()?;
+        let mounted = match self.mount_with_context() {
+            Ok(mount) => attach(mount.as_fd(), target),
+            Err(Errno::INVAL) => self.mount_with_options(target),
+            Err(error) => Err(error),
+        };
+        mounted.map_err(|error| self.failed(target, error))
+    }
+
+    /// Mounts it nowhere: it is there as long as the descriptor. `spare` is an empty directory, used
+    /// where the kernel cannot do it (before Linux 6.8).
+    ///
+    /// # Errors
+    /// As [`mount`](Self::mount).
+    pub fn detached(&self, spare: &Path) -> Result<OwnedFd, RootfsError> {
+        self.prepare()?;
+        match self.mount_with_context() {
+            Err(Errno::INVAL) => {}
+            mount => return mount.map_err(|error| self.failed(spare, error)),
+        }
+        let detached = self.mount_with_options(spare).and_then(|()| {
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+            let tree = open_tree(CWD, spare, flags);
+            unmount(spare, UnmountFlags::DETACH)?;
+            tree
+        });
+        detached.map_err(|error| self.failed(spare, error))
+    }
+
+    fn failed(&self, target: &Path, error: Errno) -> RootfsError {
+        RootfsError::Mount {
+            target: target.to_owned(),
+            layers: self.lower.len(),
+            source: error.into(),
+        }
+    }
+
+    fn prepare(&self) -> Result<(), RootfsError> {
+        make(&self.work, None).map_err(|source| RootfsError::Prepare {
+            path: self.work.clone(),
+            source,
+        })?;
+        make(&self.upper, self.lower.last()).map_err(|source| RootfsError::Prepare {
+            path: self.upper.clone(),
+            source,
+        })
+    }
+
+    /// `lowerdir+`, one a layer, came with Linux 6.8; before that it is an invalid argument.
+    fn mount_with_context(&self) -> rustix::io::Result<OwnedFd> {
+        let context = fsopen(OVERLAY, FsOpenFlags::FSOPEN_CLOEXEC)?;
+        let context = context.as_fd();
+        fsconfig_set_string(context, "source", SOURCE)?;
+        // Held until it is mounted: a name may be that of a descriptor.
+        let mut held = Vec::new();
+        for lower in self.lower.iter().rev() {
+            set_directory(context, "lowerdir+", lower, &mut held)?;
+        }
+        set_directory(context, "upperdir", &self.upper, &mut held)?;
+        set_directory(context, "workdir", &self.work, &mut held)?;
+        for (option, value) in OPTIONS {
+            fsconfig_set_string(context, option, value)?;
+        }
+        fsconfig_create(context)?;
+        fsmount(
+            context,
+            FsMountFlags::FSMOUNT_CLOEXEC,
+            MountAttrFlags::empty(),
+        )
+    }
+
+    /// One page of options has to hold all layers: descriptors are short names, and without a comma
+    /// or a colon.
+    fn mount_with_options(&self, target: &Path) -> rustix::io::Result<()> {
+        let mut held = Vec::new();
+        let mut name = |path: &Path| -> rustix::io::Result<String> {
+            let directory = open_path(path)?;
+            let name = descriptor_name(&directory);
+            held.push(directory);
+            Ok(name)
+        };
+        let lower: rustix::io::Result<Vec<_>> =
+            self.lower.iter().rev().map(|path| name(path)).collect();
+        let mut options = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            lower?.join(":"),
+            name(&self.upper)?,
+            name(&self.work)?
+        );
+        for (option, value) in OPTIONS {
+            options.push_str(&format!(",{option}={value}"));
+        }
+        let options = std::ffi::CString::new(options).map_err(|_| Errno::INVAL)?;
+        mount(SOURCE, target, OVERLAY, MountFlags::empty(), &*options)
+    }
+}
+
+/// Unmounts what is mounted at `target`; what is still used goes with its last user. Nothing mounted is
+/// fine.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn unmount_at(target: &Path) -> Result<(), RootfsError> {
+    let unmounted = match unmount(target, UnmountFlags::NOFOLLOW) {
+        Err(Errno::BUSY) => unmount(target, UnmountFlags::NOFOLLOW | UnmountFlags::DETACH),
+        unmounted => unmounted,
+    };
+    match unmounted {
+        Ok(()) | Err(Errno::INVAL | Errno::NOENT) => Ok(()),
+        Err(error) => Err(RootfsError::Unmount {
+            target: target.to_owned(),
+            source: error.into(),
+        }),
+    }
+}
+
+fn attach(mount: BorrowedFd<'_>, target: &Path) -> rustix::io::Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    move_mount(mount, "", CWD, target, flags)
+}
+
+fn set_directory(
+    context: BorrowedFd<'_>,
+    option: &str,
+    path: &Path,
+    held: &mut Vec<OwnedFd>,
+) -> rustix::io::Result<()> {
+    let bytes = path.as_os_str().as_bytes();
+    let is_plain = !bytes.iter().any(|byte| matches!(byte, b'\\' | b':' | b','));
+    if is_plain && bytes.len() < LONGEST_STRING {
+        return fsconfig_set_string(context, option, path);
+    }
+    let directory = open_path(path)?;
+    fsconfig_set_string(context, option, descriptor_name(&directory))?;
+    held.push(directory);
+    Ok(())
+}
+
+fn open_path(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty())
+}
+
+fn descriptor_name(directory: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", directory.as_raw_fd())
+}
+
+/// Makes a directory that is missing, for root alone or as another one is.
+fn make(path: &Path, like: Option<&PathBuf>) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made?,
+    }
+    if let Some(like) = like {
+        let like = fs::metadata(like)?;
+        let directory = open_path(path)?;
+        set_owner(directory.as_fd(), like.uid(), like.gid())?;
+        set_mode(directory.as_fd(), like.mode() & 0o7777)?;
+    }
+    Ok(())
+}

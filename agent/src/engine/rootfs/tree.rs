@@ -1,0 +1,200 @@
+//! A tree of files that nobody trusts, changed through directory descriptors: no name leads out of it.
+//!
+//! The kernel resolves (`openat2`), at the moment of use: what a workload renames meanwhile changes
+//! what is found, never where it can be.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RawMode, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+/// `openat2` gives up when a rename comes between; it says so.
+const ATTEMPTS: u32 = 64;
+
+/// What a symbolic link on the way means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// It is refused.
+    Refuse,
+    /// It is followed as a process would whose root directory this tree is.
+    Follow,
+}
+
+/// A directory, and how names below it are resolved.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    root: OwnedFd,
+    links: Links,
+}
+
+impl Tree {
+    pub(crate) const fn new(root: OwnedFd, links: Links) -> Self {
+        Self { root, links }
+    }
+
+    /// The tree of a directory on the host.
+    pub(crate) fn open(path: &Path, links: Links) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(path, flags, Mode::empty())?;
+        Ok(Self::new(root, links))
+    }
+
+    pub(crate) fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// Opens what is at `path` below the root.
+    pub(crate) fn at(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        let resolve = match self.links {
+            Links::Refuse => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+            // Links of /proc lead out of every root.
+            Links::Follow => ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+        };
+        let mut attempt = 0;
+        loop {
+            let flags = flags | OFlags::CLOEXEC;
+            match rustix::fs::openat2(&self.root, path, flags, Mode::empty(), resolve) {
+                Err(Errno::AGAIN) if attempt < ATTEMPTS => attempt += 1,
+                opened => return opened.map_err(io::Error::from),
+            }
+        }
+    }
+
+    /// A directory, to make things in.
+    pub(crate) fn directory(&self, path: &Path) -> io::Result<OwnedFd> {
+        self.at(path, OFlags::PATH | OFlags::DIRECTORY)
+    }
+
+    /// As [`directory`](Self::directory); those that are missing are made, root's and open to all.
+    pub(crate) fn make_directory(&self, path: &Path) -> io::Result<OwnedFd> {
+        match self.directory(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path != Path::new("") => {}
+            found => return found,
+        }
+        let (parent, name) = split(path);
+        let parent = self.make_directory(parent)?;
+        match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
+            Err(Errno::EXIST) | Ok(()) => self.directory(path),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The name below the root that an archive or a user means; a leading `/` is the tree's root.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn relative(path: &[u8]) -> Result<PathBuf, &'static str> {
+    let mut relative = PathBuf::new();
+    for component in Path::new(OsStr::from_bytes(path)).components() {
+        match component {
+            Component::Normal(name) => relative.push(name),
+            Component::RootDir | Component::CurDir => {}
+            Component::ParentDir | Component::Prefix(_) => return Err("has .. in its name"),
+        }
+    }
+    if path.contains(&0) {
+        return Err("has a zero byte in its name");
+    }
+    Ok(relative)
+}
+
+/// The directory that something is in, and its name there; for the root itself `.`.
+pub(crate) fn split(path: &Path) -> (&Path, &OsStr) {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => (parent, name),
+        _ => (Path::new(""), OsStr::new(".")),
+    }
+}
+
+/// What is at a name, without following it; `None`: nothing.
+pub(crate) fn stat(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<Option<Stat>> {
+    match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Of what kind it is.
+pub(crate) fn kind(stat: &Stat) -> FileType {
+    FileType::from_raw_mode(stat.st_mode as RawMode)
+}
+
+/// A character device 0:0: how overlayfs notes that a name of a lower layer is gone.
+pub(crate) fn is_whiteout(stat: &Stat) -> bool {
+    kind(stat) == FileType::CharacterDevice && stat.st_rdev == 0
+}
+
+/// Removes what is at a name with all below it, on this file system; nothing is fine too.
+pub(crate) fn remove(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+    match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // A path from `directory` instead of recursion: trees are deeper than stacks.
+    let tree = Tree::new(
+        rustix::io::fcntl_dupfd_cloexec(directory, 0)?,
+        Links::Refuse,
+    );
+    let mut stack = vec![PathBuf::from(name)];
+    while let Some(path) = stack.last().cloned() {
+        let (parent, last) = split(&path);
+        let parent = tree.directory(parent)?;
+        match rustix::fs::unlinkat(&parent, last, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => {
+                stack.pop();
+                continue;
+            }
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let inside = tree.at(&path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        for name in names(inside.as_fd())? {
+            match rustix::fs::unlinkat(&inside, name.as_os_str(), AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(Errno::ISDIR) => stack.push(path.join(name)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is in a directory, in order.
+pub(crate) fn names(directory: BorrowedFd<'_>) -> io::Result<Vec<std::ffi::OsString>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::openat(directory, ".", flags, Mode::empty())?;
+    let mut names = Vec::new();
+    for entry in Dir::new(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push(OsStr::from_bytes(name).to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Opens a regular file for reading; never waits for the other end of what turns out to be a pipe.
+pub(crate) fn open_file(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+    Ok(File::from(file))
+}
+
+#[cfg(test)]
+#[path = "tree_tests.rs"]
+mod tests;
