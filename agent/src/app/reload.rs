@@ -97,6 +97,7 @@ impl Reloader {
             probes: in_force.probes.clone(),
             attribution: in_force.attribution.clone(),
             audit: in_force.audit.clone(),
+            engine: in_force.engine.clone(),
             policy: in_force.policy.clone(),
             enforce: config::EnforceConfig {
                 state_dir: in_force.enforce.state_dir.clone(),

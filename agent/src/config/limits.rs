@@ -14,6 +14,7 @@ const LONGEST_TICK: Duration = Duration::from_secs(60);
 const LONGEST_HISTORY: Duration = Duration::from_secs(24 * 3_600);
 const MOST_EVENTS: usize = 1_000_000;
 const AUDIT_BYTES: RangeInclusive<u64> = 65_536..=1_073_741_824;
+const LOG_FILES: RangeInclusive<u32> = 1..=1_000;
 const AUDIT_FILES: RangeInclusive<u32> = 1..=100;
 /// `sun_path` of `struct sockaddr_un` less its terminating zero.
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -126,6 +127,28 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
         attribution.timeout > Duration::ZERO,
         "attribution.timeout",
         "0s is out of range; expected more".into(),
+    );
+
+    let engine = &config.engine;
+    for (key, path) in [
+        ("engine.data_dir", &engine.data_dir),
+        ("engine.run_dir", &engine.run_dir),
+    ] {
+        expect(
+            path.is_absolute(),
+            key,
+            format!("`{}` must be an absolute path", path.display()),
+        );
+    }
+    expect(
+        LOG_FILES.contains(&engine.log_max_files),
+        "engine.log_max_files",
+        format!(
+            "{} is out of range; expected {} to {}",
+            engine.log_max_files,
+            LOG_FILES.start(),
+            LOG_FILES.end()
+        ),
     );
 
     let audit = &config.audit;

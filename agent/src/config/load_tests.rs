@@ -140,6 +140,14 @@ fn values_out_of_range_say_the_range() {
             "enforce.state_dir: `state` must be an absolute path",
         ),
         (
+            "engine.data_dir = 'x'",
+            "engine.data_dir: `x` must be an absolute path",
+        ),
+        (
+            "engine.log_max_files = 0",
+            "engine.log_max_files: 0 is out of range; expected 1 to 1000",
+        ),
+        (
             "audit.files = 0",
             "audit.files: 0 is out of range; expected 1 to 100",
         ),

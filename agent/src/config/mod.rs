@@ -18,5 +18,6 @@ pub use reference::reference_markdown;
 pub use reload::changes_needing_restart;
 pub use schema::{
     AgentConfig, AttributionConfig, AuditConfig, Config, ContainersConfig, EnforceConfig,
-    EnforceMode, LogConfig, LogFormat, LogLevel, MetricsConfig, PolicyConfig, ProbesConfig,
+    EnforceMode, EngineConfig, LogConfig, LogFormat, LogLevel, MetricsConfig, PolicyConfig,
+    ProbesConfig,
 };

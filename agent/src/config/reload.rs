@@ -1,6 +1,6 @@
 //! What SIGHUP can change, and what only a restart can.
 
-use super::schema::{AttributionConfig, AuditConfig, Config, ProbesConfig};
+use super::schema::{AttributionConfig, AuditConfig, Config, EngineConfig, ProbesConfig};
 
 /// Key paths whose values differ between `old` and `new` and that only a restart changes: addresses
 /// that are bound, probes that are attached, buffers that are sized and engines that are dialled at
@@ -30,6 +30,14 @@ pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> 
         max_bytes,
         files,
     } = &old.audit;
+    let EngineConfig {
+        enable,
+        data_dir,
+        run_dir,
+        log_max_bytes,
+        log_max_files,
+        stop_timeout,
+    } = &old.engine;
     let (probes, engines) = (&new.probes, &new.attribution);
     let changed = [
         ("agent.socket", old.agent.socket != new.agent.socket),
@@ -73,6 +81,21 @@ pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> 
         ("audit.path", *path != new.audit.path),
         ("audit.max_bytes", *max_bytes != new.audit.max_bytes),
         ("audit.files", *files != new.audit.files),
+        ("engine.enable", *enable != new.engine.enable),
+        ("engine.data_dir", *data_dir != new.engine.data_dir),
+        ("engine.run_dir", *run_dir != new.engine.run_dir),
+        (
+            "engine.log_max_bytes",
+            *log_max_bytes != new.engine.log_max_bytes,
+        ),
+        (
+            "engine.log_max_files",
+            *log_max_files != new.engine.log_max_files,
+        ),
+        (
+            "engine.stop_timeout",
+            *stop_timeout != new.engine.stop_timeout,
+        ),
         (
             "enforce.state_dir",
             old.enforce.state_dir != new.enforce.state_dir,

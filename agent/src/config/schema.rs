@@ -20,6 +20,7 @@ pub struct Config {
     pub policy: PolicyConfig,
     pub enforce: EnforceConfig,
     pub audit: AuditConfig,
+    pub engine: EngineConfig,
 }
 
 /// The agent itself.
@@ -284,6 +285,39 @@ impl Default for PolicyConfig {
         Self {
             file: PathBuf::from("/etc/plimsoll/policy.toml"),
             history: Duration::from_secs(600),
+        }
+    }
+}
+
+/// The containers that Plimsoll runs itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineConfig {
+    /// Off: no container is started, adopted or removed; those that run go on.
+    pub enable: bool,
+    /// Directory of images, containers, networks and volumes.
+    pub data_dir: PathBuf,
+    /// Directory of what runs now; on a file system that does not outlive a boot.
+    pub run_dir: PathBuf,
+    /// Bytes after which a container's log is rotated, unless it has `max-size` of its own; 0: never.
+    pub log_max_bytes: u64,
+    /// Log files kept of a container, the one that is written among them: 1 to 1000.
+    pub log_max_files: u32,
+    /// How long a container that is stopped may take to end before it is killed.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub stop_timeout: Duration,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            enable: true,
+            data_dir: PathBuf::from("/var/lib/plimsoll"),
+            run_dir: PathBuf::from("/run/plimsoll/engine"),
+            log_max_bytes: 20 * 1024 * 1024,
+            log_max_files: 5,
+            stop_timeout: Duration::from_secs(10),
         }
     }
 }
