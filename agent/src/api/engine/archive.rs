@@ -12,9 +12,9 @@ use serde_json::json;
 
 use super::parameters::Parameters;
 use super::refusal::Refused;
-use super::transfer::{self, blocking};
+use super::transfer;
 use crate::api::server::Room;
-use crate::engine::{PathStat, Writing};
+use crate::engine::rootfs::{PathStat, Writing};
 
 /// What is known of the path, in base 64.
 const STAT: &str = "x-docker-container-path-stat";
@@ -39,8 +39,7 @@ async fn look(
     asked: Parameters,
 ) -> Result<HeaderMap, Refused> {
     let (engine, path) = (room.engine()?.clone(), path(&asked)?);
-    let stat = blocking(move || engine.archive_stat(&id, &path)).await?;
-    head(&stat)
+    head(&engine.archive_stat(&id, &path).await?)
 }
 
 async fn read(
@@ -49,14 +48,16 @@ async fn read(
     asked: Parameters,
 ) -> Result<Response, Refused> {
     let (engine, path) = (room.engine()?.clone(), path(&asked)?);
-    let (of_id, of_path, asking) = (id.clone(), path.clone(), engine.clone());
-    let stat = blocking(move || asking.archive_stat(&of_id, &of_path)).await?;
+    let stat = engine.archive_stat(&id, &path).await?;
     let mut headers = head(&stat)?;
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/x-tar"),
     );
-    let body = transfer::body(move |out| engine.archive_read(&id, &path, out));
+    let (out, theirs) = transfer::writer();
+    let body = transfer::body(theirs, async move {
+        engine.archive_get(&id, &path, out).await
+    });
     Ok((headers, body).into_response())
 }
 
@@ -69,11 +70,11 @@ async fn write(
     let (engine, path) = (room.engine()?.clone(), path(&asked)?);
     let writing = Writing {
         keep_kinds: asked.flag("noOverwriteDirNonDir"),
-        ..Writing::default()
+        // What is unpacked is root's, unless the archive is to say whose.
+        owner: (!asked.flag("copyUIDGID")).then_some((0, 0)),
     };
-    let keep_owners = asked.flag("copyUIDGID");
-    let reader = transfer::reader(body);
-    blocking(move || engine.archive_write(&id, &path, reader, writing, keep_owners)).await?;
+    let archive = transfer::reader(body);
+    engine.archive_put(&id, &path, archive, writing).await?;
     Ok(StatusCode::OK)
 }
 

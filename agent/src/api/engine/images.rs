@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::parameters::Parameters;
 use super::refusal::Refused;
-use super::transfer::{self, blocking};
+use super::transfer;
 use crate::api::server::Room;
 
 /// Names have slashes in them, which a route's part cannot: what follows the last is the verb.
@@ -84,8 +84,8 @@ async fn prune(State(room): State<Room>, asked: Parameters) -> Answer<ImagePrune
 }
 
 async fn load(State(room): State<Room>, body: Body) -> Result<Response, Refused> {
-    let (engine, reader) = (room.engine()?.clone(), transfer::reader(body));
-    let loaded = blocking(move || engine.image_load(reader)).await?;
+    let (engine, reader) = (room.engine()?, transfer::reader(body));
+    let loaded = engine.image_load(reader).await?;
     let lines = loaded
         .iter()
         .map(|name| json!({"stream": format!("Loaded image{name}\n")}));
@@ -111,9 +111,9 @@ async fn create(
     });
     let changes: Vec<String> = asked.all("changes").map(str::to_owned).collect();
     let message = asked.text("message").unwrap_or_default().to_owned();
-    let (engine, reader) = (room.engine()?.clone(), transfer::reader(body));
-    let id = blocking(move || engine.image_import(reader, name.as_deref(), &changes, &message));
-    let id = id.await?;
+    let engine = room.engine()?;
+    let reader = transfer::reader(body);
+    let id = engine.image_import(reader, name, changes, message).await?;
     Ok(messages([json!({"status": id})].into_iter()))
 }
 
@@ -126,7 +126,8 @@ async fn save(room: &Room, names: Vec<String>) -> Result<Response, Refused> {
     for name in &names {
         engine.image_inspect(name).await?;
     }
-    let body = transfer::body(move |out| engine.image_save(&names, out));
+    let (out, theirs) = transfer::writer();
+    let body = transfer::body(theirs, async move { engine.image_save(names, out).await });
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], body).into_response())
 }
 

@@ -1,0 +1,248 @@
+//! Verbs of images: the store's, with what containers need of it, and events.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+
+use bollard::models::{
+    EventMessageTypeEnum, ImageDeleteResponseItem, ImageHistoryResponseItem, ImageInspect,
+    ImagePruneResponse, ImageSummary,
+};
+
+use super::EngineError;
+use super::filter::{Filters, has_labels, refuse_unknown};
+use super::handle::{Engine, Shared};
+use super::name::matches_reference;
+use crate::engine::image::ImageId;
+
+impl Engine {
+    /// Images by the filters `reference`, `label`, `dangling`; without `all` those that have a name.
+    ///
+    /// # Errors
+    /// A filter is unknown, or the store cannot be read.
+    pub async fn image_list(
+        &self,
+        filters: Filters,
+        all: bool,
+    ) -> Result<Vec<ImageSummary>, EngineError> {
+        refuse_unknown(&filters, &["reference", "label", "dangling"])?;
+        self.blocking(move |shared| {
+            let images = shared.parts.images.list()?;
+            let wanted = |image: &ImageSummary| is_wanted(image, &filters, all);
+            let mut images: Vec<_> = images.into_iter().filter(wanted).collect();
+            for image in &mut images {
+                let users = shared.users_of_image(&image.id);
+                image.containers = i64::try_from(users).unwrap_or(i64::MAX);
+            }
+            Ok(images)
+        })
+        .await
+    }
+
+    /// # Errors
+    /// There is no such image.
+    pub async fn image_inspect(&self, name: &str) -> Result<ImageInspect, EngineError> {
+        let name = name.to_owned();
+        self.blocking(move |shared| {
+            let images = &shared.parts.images;
+            Ok(images.inspect(&images.resolve(&name)?)?)
+        })
+        .await
+    }
+
+    /// # Errors
+    /// There is no such image.
+    pub async fn image_history(
+        &self,
+        name: &str,
+    ) -> Result<Vec<ImageHistoryResponseItem>, EngineError> {
+        let name = name.to_owned();
+        self.blocking(move |shared| {
+            let images = &shared.parts.images;
+            Ok(images.history(&images.resolve(&name)?)?)
+        })
+        .await
+    }
+
+    /// Gives an image another name.
+    ///
+    /// # Errors
+    /// There is no such image, or the name is none.
+    pub async fn image_tag(&self, source: &str, target: &str) -> Result<(), EngineError> {
+        let (source, target) = (source.to_owned(), target.to_owned());
+        self.blocking(move |shared| {
+            let images = &shared.parts.images;
+            let id = images.resolve(&source)?;
+            images.tag(&source, &target)?;
+            shared.tell_image("tag", &id, &target);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes a name, and with its last an image.
+    ///
+    /// # Errors
+    /// There is no such image, or a container needs it.
+    pub async fn image_remove(
+        &self,
+        name: &str,
+        force: bool,
+    ) -> Result<Vec<ImageDeleteResponseItem>, EngineError> {
+        let name = name.to_owned();
+        self.blocking(move |shared| shared.remove_image(&name, force))
+            .await
+    }
+
+    /// Removes images that no container needs: those without a name, or with `dangling=false` all.
+    ///
+    /// # Errors
+    /// A filter is unknown, or the store cannot be read.
+    pub async fn image_prune(&self, filters: &Filters) -> Result<ImagePruneResponse, EngineError> {
+        refuse_unknown(filters, &["dangling", "label"])?;
+        let named_too = filters.get("dangling").is_some_and(|values| {
+            values.iter().any(|value| matches!(value.as_str(), "false" | "0"))
+        });
+        let filters = filters.clone();
+        self.blocking(move |shared| {
+            let images = shared.parts.images.list()?;
+            let mut response = ImagePruneResponse::default();
+            let (mut deleted, mut reclaimed) = (Vec::new(), 0);
+            for image in images {
+                let is_meant = named_too || image.repo_tags.is_empty();
+                let unused = shared.users_of_image(&image.id) == 0;
+                if !(is_meant && unused && has_labels(&image.labels, &filters)) {
+                    continue;
+                }
+                match shared.remove_image(&image.id, true) {
+                    Ok(items) => {
+                        deleted.extend(items);
+                        reclaimed += image.size;
+                    }
+                    Err(error) => tracing::warn!(image = image.id, %error, "not pruned"),
+                }
+            }
+            response.images_deleted = Some(deleted);
+            response.space_reclaimed = Some(reclaimed);
+            Ok(response)
+        })
+        .await
+    }
+
+    /// Takes images in from an archive; what is said of each: `: name` or ` ID: id`.
+    ///
+    /// # Errors
+    /// The archive is none, or something in it is refused.
+    pub async fn image_load(
+        &self,
+        archive: impl Read + Send + 'static,
+    ) -> Result<Vec<String>, EngineError> {
+        self.blocking(move |shared| shared.load_images(archive)).await
+    }
+
+    /// Makes an image of a root file system; its id.
+    ///
+    /// # Errors
+    /// The archive is none, or a change is not understood.
+    pub async fn image_import(
+        &self,
+        archive: impl Read + Send + 'static,
+        name: Option<String>,
+        changes: Vec<String>,
+        message: String,
+    ) -> Result<String, EngineError> {
+        self.blocking(move |shared| {
+            let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
+            let images = &shared.parts.images;
+            let id = images.import(archive, name.as_deref(), &message, &changes)?;
+            shared.tell_image("import", &id, &name.unwrap_or_default());
+            Ok(id.to_string())
+        })
+        .await
+    }
+
+    /// Writes images as an archive.
+    ///
+    /// # Errors
+    /// There is no such image, or the archive cannot be written.
+    pub async fn image_save(
+        &self,
+        names: Vec<String>,
+        out: impl Write + Send + 'static,
+    ) -> Result<(), EngineError> {
+        self.blocking(move |shared| {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            Ok(shared.parts.images.save(&names, out)?)
+        })
+        .await
+    }
+}
+
+impl Shared {
+    /// Containers that need an image.
+    fn users_of_image(&self, image: &str) -> usize {
+        let cells = self.registry.all();
+        let users = cells.iter().filter(|cell| cell.settings().image.as_deref() == Some(image));
+        users.count()
+    }
+
+    fn load_images(&self, archive: impl Read) -> Result<Vec<String>, EngineError> {
+        let mut said = Vec::new();
+        for image in self.parts.images.load(archive)? {
+            let names: Vec<String> = image.names.iter().map(ToString::to_string).collect();
+            for name in &names {
+                self.tell_image("load", &image.id, name);
+                said.push(format!(": {name}"));
+            }
+            if names.is_empty() {
+                self.tell_image("load", &image.id, "");
+                said.push(format!(" ID: {}", image.id));
+            }
+        }
+        Ok(said)
+    }
+
+    fn remove_image(
+        &self,
+        name: &str,
+        force: bool,
+    ) -> Result<Vec<ImageDeleteResponseItem>, EngineError> {
+        let user = |id: &ImageId| self.user_of_image(id);
+        let items = self.parts.images.remove(name, force, &user)?;
+        for item in &items {
+            let (action, id) = match (&item.untagged, &item.deleted) {
+                (Some(name), _) => ("untag", name),
+                (None, Some(id)) => ("delete", id),
+                (None, None) => continue,
+            };
+            self.events
+                .tell(EventMessageTypeEnum::IMAGE, action, id, HashMap::new());
+        }
+        Ok(items)
+    }
+
+    fn tell_image(&self, action: &str, id: &ImageId, name: &str) {
+        let attributes = [("name".to_owned(), name.to_owned())].into();
+        let kind = EventMessageTypeEnum::IMAGE;
+        self.events.tell(kind, action, &id.to_string(), attributes);
+    }
+}
+
+fn is_wanted(image: &ImageSummary, filters: &Filters, all: bool) -> bool {
+    let is_dangling = image.repo_tags.is_empty();
+    let dangling = filters.get("dangling").and_then(|values| values.first());
+    let dangling = dangling.map(|value| matches!(value.as_str(), "true" | "1"));
+    let by_dangling = match dangling {
+        Some(wanted) => wanted == is_dangling,
+        // Layers of a build are not kept as images: what has no name was renamed or imported without.
+        None => all || !is_dangling || image.parent_id.is_empty(),
+    };
+    let by_reference = filters.get("reference").is_none_or(|patterns| {
+        patterns.is_empty()
+            || patterns.iter().any(|pattern| {
+                let mut tags = image.repo_tags.iter();
+                tags.any(|tag| matches_reference(tag, pattern))
+            })
+    });
+    by_dangling && by_reference && has_labels(&image.labels, filters)
+}
+

@@ -1,0 +1,92 @@
+//! Verbs of volumes, with what containers need of them.
+
+use bollard::models::{EventMessageTypeEnum, Volume, VolumeCreateRequest, VolumePruneResponse};
+
+use super::EngineError;
+use super::filter::{Filters, has_labels, refuse_unknown};
+use super::handle::{Engine, Shared};
+
+impl Engine {
+    /// # Errors
+    /// A filter is unknown, or they cannot be read.
+    pub async fn volume_list(&self, filters: Filters) -> Result<Vec<Volume>, EngineError> {
+        refuse_unknown(&filters, &["name", "label", "driver", "dangling"])?;
+        self.blocking(move |shared| {
+            let mut volumes = shared.parts.volumes.list()?;
+            let given = |name: &str| filters.get(name).filter(|values| !values.is_empty());
+            volumes.retain(|volume| {
+                let named = given("name")
+                    .is_none_or(|names| names.iter().any(|name| volume.name.contains(name)));
+                let driven = given("driver").is_none_or(|names| names.contains(&volume.driver));
+                let unused = given("dangling").and_then(|values| values.first());
+                let by_use = unused.is_none_or(|value| {
+                    let wanted = matches!(value.as_str(), "true" | "1");
+                    shared.users_of_volume(&volume.name).is_empty() == wanted
+                });
+                named && driven && by_use && has_labels(&volume.labels, &filters)
+            });
+            Ok(volumes)
+        })
+        .await
+    }
+
+    /// Makes one; that which is there is that which is made.
+    ///
+    /// # Errors
+    /// Its name or driver is refused.
+    pub async fn volume_create(&self, request: VolumeCreateRequest) -> Result<Volume, EngineError> {
+        self.blocking(move |shared| {
+            let volume = shared.parts.volumes.create(&request)?;
+            shared.tell_volume("create", &volume.name);
+            Ok(volume)
+        })
+        .await
+    }
+
+    /// # Errors
+    /// There is no such volume.
+    pub async fn volume_inspect(&self, name: &str) -> Result<Volume, EngineError> {
+        let name = name.to_owned();
+        self.blocking(move |shared| {
+            Ok(shared.parts.volumes.inspect(&name)?)
+        })
+        .await
+    }
+
+    /// # Errors
+    /// There is no such volume, or a container uses it.
+    pub async fn volume_remove(&self, name: &str, force: bool) -> Result<(), EngineError> {
+        let name = name.to_owned();
+        self.blocking(move |shared| {
+            let users = |name: &str| shared.users_of_volume(name);
+            shared.parts.volumes.remove(&name, force, &users)?;
+            shared.tell_volume("destroy", &name);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes what no container uses: anonymous ones, with the filter `all` those with names too.
+    ///
+    /// # Errors
+    /// A filter is unknown, or one cannot be removed.
+    pub async fn volume_prune(&self, filters: Filters) -> Result<VolumePruneResponse, EngineError> {
+        refuse_unknown(&filters, &["all"])?;
+        let all = filters
+            .get("all")
+            .is_some_and(|values| values.iter().any(|value| matches!(value.as_str(), "true" | "1")));
+        self.blocking(move |shared| {
+            let users = |name: &str| shared.users_of_volume(name);
+            Ok(shared.parts.volumes.prune(all, &users)?)
+        })
+        .await
+    }
+}
+
+impl Shared {
+    fn tell_volume(&self, action: &str, name: &str) {
+        let attributes = [("driver".to_owned(), "local".to_owned())].into();
+        let kind = EventMessageTypeEnum::VOLUME;
+        self.events.tell(kind, action, name, attributes);
+    }
+}
