@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tower::Layer;
 use tower::util::MapRequestLayer;
 
-use super::event_stream::event_lines;
 use super::engine;
+use super::event_stream::event_lines;
 use super::hold::{self, Hold};
 use super::name::{SelectorError, select};
 use super::query::{EventQuery, WorkloadQuery};

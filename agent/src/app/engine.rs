@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cgroup::{Layout, Placement};
 use crate::config::Config;
+use crate::enforce;
 use crate::engine::{Engine, EngineParts, Events, Workload};
 use crate::identity::{Attribution, Details, Identity, classify};
 use crate::launch::Sealed;
@@ -19,7 +20,6 @@ use crate::ledger;
 use crate::policy::{
     Claim, Claimant, Evidence, Limit, Mode, OnConflict, Order, Restore, Step, limits_of_annotations,
 };
-use crate::enforce;
 
 /// Parent of the cgroups of containers and of their shims.
 const CGROUP_PARENT: &str = "/plimsoll";

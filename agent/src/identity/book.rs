@@ -101,7 +101,8 @@ impl Book {
 
     /// Notes what is known of a container that this agent runs.
     pub(super) fn tell(&mut self, id: &str, details: Details) {
-        let asked = self.containers.contains_key(id) || self.own.get(id).is_some_and(|own| own.asked);
+        let asked =
+            self.containers.contains_key(id) || self.own.get(id).is_some_and(|own| own.asked);
         if self.containers.contains_key(id) {
             self.forget(id);
         }

@@ -12,9 +12,7 @@ const INGRESS: &str = "plimsoll.net-ingress";
 ///
 /// # Errors
 /// A quantity is none: which, and what to write.
-pub fn limits_of_annotations(
-    annotations: &HashMap<String, String>,
-) -> Result<Vec<Limit>, String> {
+pub fn limits_of_annotations(annotations: &HashMap<String, String>) -> Result<Vec<Limit>, String> {
     let rate = |name: &str| {
         let Some(text) = annotations.get(name) else {
             return Ok(None);
@@ -59,6 +57,9 @@ mod tests {
     #[test]
     fn what_is_no_rate_is_refused_by_name() {
         let error = limits_of_annotations(&annotations(&[(INGRESS, "fast")])).unwrap_err();
-        assert!(error.starts_with("plimsoll.net-ingress = \"fast\": "), "{error}");
+        assert!(
+            error.starts_with("plimsoll.net-ingress = \"fast\": "),
+            "{error}"
+        );
     }
 }

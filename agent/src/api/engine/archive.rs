@@ -1,11 +1,11 @@
 //! Files in and out of a container.
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -21,10 +21,7 @@ const STAT: &str = "x-docker-container-path-stat";
 
 pub(super) fn routes() -> Router<Room> {
     Router::new()
-        .route(
-            "/containers/{id}/archive",
-            get(read).head(look).put(write),
-        )
+        .route("/containers/{id}/archive", get(read).head(look).put(write))
         .layer(DefaultBodyLimit::disable())
 }
 
@@ -55,9 +52,10 @@ async fn read(
         HeaderValue::from_static("application/x-tar"),
     );
     let (out, theirs) = transfer::writer();
-    let body = transfer::body(theirs, async move {
-        engine.archive_get(&id, &path, out).await
-    });
+    let body = transfer::body(
+        theirs,
+        async move { engine.archive_get(&id, &path, out).await },
+    );
     Ok((headers, body).into_response())
 }
 

@@ -73,7 +73,9 @@ async fn remove(State(room): State<Room>, Path(id): Path<String>, asked: Paramet
         volumes: asked.flag("v"),
     };
     if asked.flag("link") {
-        return Err(Refused::bad_request("there are no links between containers"));
+        return Err(Refused::bad_request(
+            "there are no links between containers",
+        ));
     }
     room.engine()?.remove(&id, options).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -84,9 +86,7 @@ async fn inspect(
     Path(id): Path<String>,
     asked: Parameters,
 ) -> Answer<ContainerInspectResponse> {
-    Ok(Json(
-        room.engine()?.inspect(&id, asked.flag("size")).await?,
-    ))
+    Ok(Json(room.engine()?.inspect(&id, asked.flag("size")).await?))
 }
 
 async fn start(State(room): State<Room>, Path(id): Path<String>) -> Done {

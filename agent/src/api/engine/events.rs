@@ -25,7 +25,16 @@ pub(super) fn routes() -> Router<Room> {
 /// One JSON object a line, until `until` or for ever.
 async fn events(State(room): State<Room>, asked: Parameters) -> Result<Response, Refused> {
     let filters = asked.filters()?;
-    let known = ["container", "event", "image", "label", "name", "network", "type", "volume"];
+    let known = [
+        "container",
+        "event",
+        "image",
+        "label",
+        "name",
+        "network",
+        "type",
+        "volume",
+    ];
     if let Some(unknown) = filters.keys().find(|key| !known.contains(&key.as_str())) {
         return Err(Refused::bad_request(format!("invalid filter '{unknown}'")));
     }
@@ -33,7 +42,9 @@ async fn events(State(room): State<Room>, asked: Parameters) -> Result<Response,
     let since = asked.time("since")?;
     let engine_events = room.engine()?.events();
     let live = engine_events.subscribe();
-    let past = since.map(|since| engine_events.since(since)).unwrap_or_default();
+    let past = since
+        .map(|since| engine_events.since(since))
+        .unwrap_or_default();
     let last = past.last().and_then(|event| event.time_nano);
     let past: Vec<_> = past
         .iter()
@@ -80,16 +91,21 @@ fn line(event: &EventMessage) -> Option<Bytes> {
 fn is_before(event: &EventMessage, until: Option<SystemTime>) -> bool {
     let Some(until) = until else { return true };
     let since = until.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i128::from(event.time_nano.unwrap_or(0)) <= i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
+    i128::from(event.time_nano.unwrap_or(0))
+        <= i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
 }
 
 /// Every filter that is given holds for one of its values.
 fn is_wanted(event: &EventMessage, filters: &Filters) -> bool {
     let kind = event.typ.map(|kind| kind.to_string()).unwrap_or_default();
     let actor = event.actor.as_ref();
-    let id = actor.and_then(|actor| actor.id.as_deref()).unwrap_or_default();
+    let id = actor
+        .and_then(|actor| actor.id.as_deref())
+        .unwrap_or_default();
     let none = HashMap::new();
-    let attributes = actor.and_then(|actor| actor.attributes.as_ref()).unwrap_or(&none);
+    let attributes = actor
+        .and_then(|actor| actor.attributes.as_ref())
+        .unwrap_or(&none);
     let attribute = |name: &str| attributes.get(name).map_or("", String::as_str);
     let action = event.action.as_deref().unwrap_or_default();
     let of = |wanted: &str, value: &str| {

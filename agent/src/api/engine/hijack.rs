@@ -33,7 +33,11 @@ pub(super) fn hand_over(
     attachment: Attachment,
     keys: DetachKeys,
 ) -> Response {
-    let kind = if attachment.terminal { RAW } else { MULTIPLEXED };
+    let kind = if attachment.terminal {
+        RAW
+    } else {
+        MULTIPLEXED
+    };
     let Some(upgrade) = upgrade else {
         let raw = attachment.terminal;
         let output = ReceiverStream::new(attachment.output);

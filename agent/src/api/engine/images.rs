@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bollard::models::{
-    ImageDeleteResponseItem, ImageHistoryResponseItem, ImageInspect, ImagePruneResponse, ImageSummary,
+    ImageDeleteResponseItem, ImageHistoryResponseItem, ImageInspect, ImagePruneResponse,
+    ImageSummary,
 };
 use serde_json::json;
 
@@ -103,12 +104,16 @@ async fn create(
         return Err(Refused::new(StatusCode::NOT_IMPLEMENTED, text));
     }
     if asked.text("fromSrc") != Some("-") {
-        return Err(Refused::bad_request("fromSrc: only - is supported, a root file system in the body"));
+        return Err(Refused::bad_request(
+            "fromSrc: only - is supported, a root file system in the body",
+        ));
     }
-    let name = asked.word("repo").map(|repository| match asked.word("tag") {
-        Some(tag) => format!("{repository}:{tag}"),
-        None => repository,
-    });
+    let name = asked
+        .word("repo")
+        .map(|repository| match asked.word("tag") {
+            Some(tag) => format!("{repository}:{tag}"),
+            None => repository,
+        });
     let changes: Vec<String> = asked.all("changes").map(str::to_owned).collect();
     let message = asked.text("message").unwrap_or_default().to_owned();
     let engine = room.engine()?;

@@ -149,7 +149,10 @@ mod tests {
     fn times_have_fractions() {
         let time = |text: &str| parameters(&format!("t={text}")).time("t");
         let at = |seconds, nanoseconds| Some(UNIX_EPOCH + Duration::new(seconds, nanoseconds));
-        assert_eq!(time("1700000000.5").unwrap(), at(1_700_000_000, 500_000_000));
+        assert_eq!(
+            time("1700000000.5").unwrap(),
+            at(1_700_000_000, 500_000_000)
+        );
         assert_eq!(time("12").unwrap(), at(12, 0));
         assert_eq!(time("1970-01-01T00:00:12Z").unwrap(), at(12, 0));
         assert_eq!(time("0").unwrap(), None);

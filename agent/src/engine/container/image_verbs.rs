@@ -9,9 +9,9 @@ use bollard::models::{
 };
 
 use super::EngineError;
-use super::filter::{Filters, has_labels, refuse_unknown};
+use super::filter::Filters;
 use super::handle::{Engine, Shared};
-use super::name::matches_reference;
+use super::part_filter::{has_labels, matches_reference, refuse_unknown, truth};
 use crate::engine::image::ImageId;
 
 impl Engine {
@@ -99,9 +99,7 @@ impl Engine {
     /// A filter is unknown, or the store cannot be read.
     pub async fn image_prune(&self, filters: &Filters) -> Result<ImagePruneResponse, EngineError> {
         refuse_unknown(filters, &["dangling", "label"])?;
-        let named_too = filters.get("dangling").is_some_and(|values| {
-            values.iter().any(|value| matches!(value.as_str(), "false" | "0"))
-        });
+        let named_too = truth(filters, "dangling") == Some(false);
         let filters = filters.clone();
         self.blocking(move |shared| {
             let images = shared.parts.images.list()?;
@@ -136,7 +134,8 @@ impl Engine {
         &self,
         archive: impl Read + Send + 'static,
     ) -> Result<Vec<String>, EngineError> {
-        self.blocking(move |shared| shared.load_images(archive)).await
+        self.blocking(move |shared| shared.load_images(archive))
+            .await
     }
 
     /// Makes an image of a root file system; its id.
@@ -181,14 +180,20 @@ impl Shared {
     /// Containers that need an image.
     fn users_of_image(&self, image: &str) -> usize {
         let cells = self.registry.all();
-        let users = cells.iter().filter(|cell| cell.settings().image.as_deref() == Some(image));
+        let users = cells
+            .iter()
+            .filter(|cell| cell.settings().image.as_deref() == Some(image));
         users.count()
     }
 
     fn load_images(&self, archive: impl Read) -> Result<Vec<String>, EngineError> {
         let mut said = Vec::new();
         for image in self.parts.images.load(archive)? {
-            let names: Vec<String> = image.names.iter().map(ToString::to_string).collect();
+            let names: Vec<String> = image
+                .names
+                .iter()
+                .map(|(name, _)| name.to_string())
+                .collect();
             for name in &names {
                 self.tell_image("load", &image.id, name);
                 said.push(format!(": {name}"));
@@ -229,9 +234,7 @@ impl Shared {
 
 fn is_wanted(image: &ImageSummary, filters: &Filters, all: bool) -> bool {
     let is_dangling = image.repo_tags.is_empty();
-    let dangling = filters.get("dangling").and_then(|values| values.first());
-    let dangling = dangling.map(|value| matches!(value.as_str(), "true" | "1"));
-    let by_dangling = match dangling {
+    let by_dangling = match truth(filters, "dangling") {
         Some(wanted) => wanted == is_dangling,
         // Layers of a build are not kept as images: what has no name was renamed or imported without.
         None => all || !is_dangling || image.parent_id.is_empty(),
@@ -245,4 +248,3 @@ fn is_wanted(image: &ImageSummary, filters: &Filters, all: bool) -> bool {
     });
     by_dangling && by_reference && has_labels(&image.labels, filters)
 }
-

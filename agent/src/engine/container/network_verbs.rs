@@ -6,8 +6,9 @@ use bollard::models::{
 };
 
 use super::EngineError;
-use super::filter::{Filters, has_labels, refuse_unknown};
+use super::filter::Filters;
 use super::handle::{Engine, Shared};
+use super::part_filter::{has_labels, refuse_unknown};
 
 /// Networks that are there always.
 const BUILT_IN: [&str; 3] = ["bridge", "host", "none"];
@@ -44,10 +45,8 @@ impl Engine {
     /// There is no such network.
     pub async fn network_inspect(&self, name: &str) -> Result<NetworkInspect, EngineError> {
         let name = name.to_owned();
-        self.blocking(move |shared| {
-            Ok(shared.parts.networks.inspect(&name)?)
-        })
-        .await
+        self.blocking(move |shared| Ok(shared.parts.networks.inspect(&name)?))
+            .await
     }
 
     /// # Errors
@@ -111,7 +110,7 @@ impl Engine {
         let changed = std::sync::Arc::clone(&cell);
         self.blocking(move |shared| {
             let endpoint = request.endpoint_config.unwrap_or_default();
-            shared.parts.connect_one(shared, &changed, &network, endpoint)
+            shared.parts.connect_one(&changed, &network, endpoint)
         })
         .await
     }
@@ -130,7 +129,7 @@ impl Engine {
         cell.require()?;
         let network = network.to_owned();
         let changed = std::sync::Arc::clone(&cell);
-        self.blocking(move |shared| shared.parts.disconnect_one(shared, &changed, &network))
+        self.blocking(move |shared| shared.parts.disconnect_one(&changed, &network))
             .await
     }
 }
@@ -139,9 +138,11 @@ impl Shared {
     /// A container that does not run will want it again.
     fn is_wished_for(&self, network: &str) -> bool {
         let cells = self.registry.all();
-        cells
-            .iter()
-            .any(|cell| self.parts.wishes(&cell.settings()).contains(&network.to_owned()))
+        cells.iter().any(|cell| {
+            self.parts
+                .wishes(&cell.settings())
+                .contains(&network.to_owned())
+        })
     }
 
     fn tell_network(&self, action: &str, id: &str, name: &str) {

@@ -3,8 +3,9 @@
 use bollard::models::{EventMessageTypeEnum, Volume, VolumeCreateRequest, VolumePruneResponse};
 
 use super::EngineError;
-use super::filter::{Filters, has_labels, refuse_unknown};
+use super::filter::Filters;
 use super::handle::{Engine, Shared};
+use super::part_filter::{has_labels, refuse_unknown, truth};
 
 impl Engine {
     /// # Errors
@@ -18,11 +19,8 @@ impl Engine {
                 let named = given("name")
                     .is_none_or(|names| names.iter().any(|name| volume.name.contains(name)));
                 let driven = given("driver").is_none_or(|names| names.contains(&volume.driver));
-                let unused = given("dangling").and_then(|values| values.first());
-                let by_use = unused.is_none_or(|value| {
-                    let wanted = matches!(value.as_str(), "true" | "1");
-                    shared.users_of_volume(&volume.name).is_empty() == wanted
-                });
+                let by_use = truth(&filters, "dangling")
+                    .is_none_or(|wanted| shared.users_of_volume(&volume.name).is_empty() == wanted);
                 named && driven && by_use && has_labels(&volume.labels, &filters)
             });
             Ok(volumes)
@@ -47,10 +45,8 @@ impl Engine {
     /// There is no such volume.
     pub async fn volume_inspect(&self, name: &str) -> Result<Volume, EngineError> {
         let name = name.to_owned();
-        self.blocking(move |shared| {
-            Ok(shared.parts.volumes.inspect(&name)?)
-        })
-        .await
+        self.blocking(move |shared| Ok(shared.parts.volumes.inspect(&name)?))
+            .await
     }
 
     /// # Errors
@@ -72,9 +68,7 @@ impl Engine {
     /// A filter is unknown, or one cannot be removed.
     pub async fn volume_prune(&self, filters: Filters) -> Result<VolumePruneResponse, EngineError> {
         refuse_unknown(&filters, &["all"])?;
-        let all = filters
-            .get("all")
-            .is_some_and(|values| values.iter().any(|value| matches!(value.as_str(), "true" | "1")));
+        let all = truth(&filters, "all") == Some(true);
         self.blocking(move |shared| {
             let users = |name: &str| shared.users_of_volume(name);
             Ok(shared.parts.volumes.prune(all, &users)?)

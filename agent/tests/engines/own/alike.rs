@@ -13,7 +13,11 @@ fn compare(sides: &[Side; 2], commands: &[&[&str]]) {
         };
         let [mut ours, mut oracle] = sides.each_ref().map(|side| side.see(arguments));
         if loosely {
-            assert_eq!(ours.errors.is_empty(), oracle.errors.is_empty(), "{ours:?} {oracle:?}");
+            assert_eq!(
+                ours.errors.is_empty(),
+                oracle.errors.is_empty(),
+                "{ours:?} {oracle:?}"
+            );
             ours.errors.clear();
             oracle.errors.clear();
         }
@@ -39,41 +43,82 @@ fn run_has_dockers_output_and_status() {
     };
     let run = |options: &[&str], command: &[&str]| {
         let line = [&["run", "--rm"], options, &[IMAGE], command].concat();
-        let [ours, oracle] = sides.each_ref().map(|side| side.see_with(&line, "one\ntwo\n"));
+        let [ours, oracle] = sides
+            .each_ref()
+            .map(|side| side.see_with(&line, "one\ntwo\n"));
         assert_eq!(ours, oracle, "docker {}", line.join(" "));
         ours
     };
     let said = run(&[], &["echo", "hello"]);
     assert_eq!((said.status, said.output.as_str()), (Some(0), "hello\n"));
-    assert_eq!(run(&[], &["sh", "-c", "echo err >&2; exit 7"]).status, Some(7));
+    assert_eq!(
+        run(&[], &["sh", "-c", "echo err >&2; exit 7"]).status,
+        Some(7)
+    );
     assert_eq!(run(&[], &["sh", "-c", "kill -9 $$"]).status, Some(137));
     assert_eq!(run(&["-i"], &["wc", "-l"]).output, "2\n");
     for (options, command) in [
-        (&["-e", "A=B", "-e", "EMPTY="] as &[&str], "env | grep -v HOSTNAME | sort"),
+        (
+            &["-e", "A=B", "-e", "EMPTY="] as &[&str],
+            "env | grep -v HOSTNAME | sort",
+        ),
         (&["-w", "/tmp"], "pwd"),
         (&["-w", "/made/for/it"], "pwd; ls -ld ."),
         (&["-u", "1000:1001"], "id"),
         (&["-u", "12345"], "id"),
         (&["--hostname", "box"], "hostname; cat /etc/hostname"),
         (&["--read-only"], "touch /file; echo $?"),
-        (&["--tmpfs", "/scratch:size=1m,mode=700"], "mount | grep scratch; ls -ld /scratch"),
+        (
+            &["--tmpfs", "/scratch:size=1m,mode=700"],
+            "mount | grep scratch; ls -ld /scratch",
+        ),
         (&["--cap-drop", "ALL"], "grep Cap /proc/1/status"),
-        (&["--cap-drop", "ALL", "--cap-add", "NET_RAW"], "grep Cap /proc/1/status"),
+        (
+            &["--cap-drop", "ALL", "--cap-add", "NET_RAW"],
+            "grep Cap /proc/1/status",
+        ),
         (&[], "grep -E '^(Cap|Seccomp|NoNewPrivs)' /proc/1/status"),
-        (&["--security-opt", "no-new-privileges"], "grep NoNewPrivs /proc/1/status"),
-        (&["--security-opt", "seccomp=unconfined"], "grep Seccomp: /proc/1/status"),
+        (
+            &["--security-opt", "no-new-privileges"],
+            "grep NoNewPrivs /proc/1/status",
+        ),
+        (
+            &["--security-opt", "seccomp=unconfined"],
+            "grep Seccomp: /proc/1/status",
+        ),
         (&["--ulimit", "nofile=100:200"], "ulimit -Sn; ulimit -Hn"),
         (&["--shm-size", "1m"], "mount | grep '/dev/shm '"),
-        (&["--sysctl", "net.core.somaxconn=99"], "cat /proc/sys/net/core/somaxconn"),
-        (&["--dns", "10.1.2.3", "--dns-search", "x.y"], "cat /etc/resolv.conf | grep -v '^#' | grep ."),
+        (
+            &["--sysctl", "net.core.somaxconn=99"],
+            "cat /proc/sys/net/core/somaxconn",
+        ),
+        (
+            &["--dns", "10.1.2.3", "--dns-search", "x.y"],
+            "cat /etc/resolv.conf | grep -v '^#' | grep .",
+        ),
         (&["--add-host", "there:10.9.8.7"], "grep there /etc/hosts"),
         (&["--network", "none"], "ls /sys/class/net"),
-        (&["--device", "/dev/zero:/dev/mine:r"], "ls -l /dev/mine | cut -c1-10"),
+        (
+            &["--device", "/dev/zero:/dev/mine:r"],
+            "ls -l /dev/mine | cut -c1-10",
+        ),
         (&["--oom-score-adj", "300"], "cat /proc/self/oom_score_adj"),
-        (&["-m", "64m"], "cat /sys/fs/cgroup/memory/memory.limit_in_bytes"),
-        (&[], "for f in $(awk '{print $5}' /proc/self/mountinfo | sort -u); do echo $f; done"),
-        (&[], "ls /dev; cat /proc/sys/net/ipv4/ip_unprivileged_port_start; umask"),
-        (&["--privileged"], "grep -E '^(Seccomp|NoNewPrivs)' /proc/1/status"),
+        (
+            &["-m", "64m"],
+            "cat /sys/fs/cgroup/memory/memory.limit_in_bytes",
+        ),
+        (
+            &[],
+            "for f in $(awk '{print $5}' /proc/self/mountinfo | sort -u); do echo $f; done",
+        ),
+        (
+            &[],
+            "ls /dev; cat /proc/sys/net/ipv4/ip_unprivileged_port_start; umask",
+        ),
+        (
+            &["--privileged"],
+            "grep -E '^(Seccomp|NoNewPrivs)' /proc/1/status",
+        ),
     ] {
         run(options, &["sh", "-c", command]);
     }
@@ -92,8 +137,14 @@ fn what_cannot_be_run_is_told_as_docker_does() {
     };
     assert_eq!(status(&["run", "--rm", IMAGE, "nonesuch"]), Some(127));
     assert_eq!(status(&["run", "--rm", IMAGE, "/etc"]), Some(126));
-    assert_eq!(status(&["run", "--rm", "-w", "relative", IMAGE, "true"]), Some(125));
-    assert_eq!(status(&["run", "--rm", "--pull", "never", "nonesuch", "true"]), Some(125));
+    assert_eq!(
+        status(&["run", "--rm", "-w", "relative", IMAGE, "true"]),
+        Some(125)
+    );
+    assert_eq!(
+        status(&["run", "--rm", "--pull", "never", "nonesuch", "true"]),
+        Some(125)
+    );
     compare(
         &sides,
         &[
@@ -128,20 +179,54 @@ fn a_containers_life_is_dockers() {
                  {{.Name}} {{.RestartCount}} {{.Config.Image}} {{.Path}} {{.HostConfig.NetworkMode}}";
     let inspect: &[&str] = &["inspect", "--format", state, "life"];
     let ps: &[&str] = &[
-        "ps", "--all", "--filter", "name=life", "--format",
+        "ps",
+        "--all",
+        "--filter",
+        "name=life",
+        "--format",
         "{{.ID}} {{.Image}} {{.Command}} {{.State}} {{.Names}} {{.Labels}} {{.Ports}}",
     ];
     compare(
         &sides,
         &[
-            &["create", "--name", "life", "--label", "a=b", "--network", "none", IMAGE, "sh", "-c", script],
+            &[
+                "create",
+                "--name",
+                "life",
+                "--label",
+                "a=b",
+                "--network",
+                "none",
+                IMAGE,
+                "sh",
+                "-c",
+                script,
+            ],
             inspect,
             ps,
             &["start", "life"],
             inspect,
             ps,
-            &["exec", "life", "sh", "-c", "until [ -d /proc/1 ]; do :; done; echo in; exit 3"],
-            &["exec", "-e", "A=B", "-w", "/tmp", "-u", "5:6", "life", "sh", "-c", "echo $A; pwd; id -u"],
+            &[
+                "exec",
+                "life",
+                "sh",
+                "-c",
+                "until [ -d /proc/1 ]; do :; done; echo in; exit 3",
+            ],
+            &[
+                "exec",
+                "-e",
+                "A=B",
+                "-w",
+                "/tmp",
+                "-u",
+                "5:6",
+                "life",
+                "sh",
+                "-c",
+                "echo $A; pwd; id -u",
+            ],
             &["!", "exec", "life", "nonesuch"],
             &["!", "start", "life"],
             &["pause", "life"],
@@ -151,7 +236,13 @@ fn a_containers_life_is_dockers() {
             &["rename", "life", "life2"],
             &["rename", "life2", "life"],
             &["update", "--memory", "64m", "--memory-swap", "64m", "life"],
-            &["exec", "life", "sh", "-c", "echo file > /tmp/file; rm /bin/vi; mkdir /new"],
+            &[
+                "exec",
+                "life",
+                "sh",
+                "-c",
+                "echo file > /tmp/file; rm /bin/vi; mkdir /new",
+            ],
             &["diff", "life"],
             &["!", "rm", "life"],
             &["stop", "life"],
@@ -185,11 +276,56 @@ fn files_go_in_and_out_as_with_docker() {
         &[
             &["volume", "create", "--label", "x=y", "vol"],
             &["volume", "ls", "--quiet", "--filter", "name=vol"],
-            &["run", "--rm", "-v", "vol:/data", IMAGE, "sh", "-c", "echo kept > /data/file"],
-            &["run", "--rm", "-v", "vol:/data:ro", IMAGE, "sh", "-c", "cat /data/file; touch /data/x"],
-            &["run", "--rm", "-v", &bind, IMAGE, "sh", "-c", "cat /bound/file; touch /bound/x"],
-            &["run", "--rm", "--mount", "type=volume,src=vol,dst=/m", IMAGE, "cat", "/m/file"],
-            &["create", "--name", "files", "-v", "vol:/data", IMAGE, "cat", "/tmp/file", "/data/new"],
+            &[
+                "run",
+                "--rm",
+                "-v",
+                "vol:/data",
+                IMAGE,
+                "sh",
+                "-c",
+                "echo kept > /data/file",
+            ],
+            &[
+                "run",
+                "--rm",
+                "-v",
+                "vol:/data:ro",
+                IMAGE,
+                "sh",
+                "-c",
+                "cat /data/file; touch /data/x",
+            ],
+            &[
+                "run",
+                "--rm",
+                "-v",
+                &bind,
+                IMAGE,
+                "sh",
+                "-c",
+                "cat /bound/file; touch /bound/x",
+            ],
+            &[
+                "run",
+                "--rm",
+                "--mount",
+                "type=volume,src=vol,dst=/m",
+                IMAGE,
+                "cat",
+                "/m/file",
+            ],
+            &[
+                "create",
+                "--name",
+                "files",
+                "-v",
+                "vol:/data",
+                IMAGE,
+                "cat",
+                "/tmp/file",
+                "/data/new",
+            ],
             &["cp", file, "files:/tmp/"],
             &["cp", file, "files:/data/new"],
             &["start", "--attach", "files"],
@@ -201,7 +337,11 @@ fn files_go_in_and_out_as_with_docker() {
     );
     let copied = sides.each_ref().map(|side| {
         side.cli(&["create", "--name", "out", IMAGE, "true"]);
-        let tar = side.command().args(["cp", "out:/etc", "-"]).output().unwrap();
+        let tar = side
+            .command()
+            .args(["cp", "out:/etc", "-"])
+            .output()
+            .unwrap();
         side.cli(&["rm", "out"]);
         let mut names: Vec<String> = tar::Archive::new(tar.stdout.as_slice())
             .entries()
@@ -229,7 +369,12 @@ fn images_are_dockers() {
         &[
             &["tag", IMAGE, "mine:2"],
             &["images", "--format", list, "mine"],
-            &["inspect", "--format", "{{.Os}} {{.Architecture}} {{json .Config.Cmd}} {{len .RootFS.Layers}}", "mine:2"],
+            &[
+                "inspect",
+                "--format",
+                "{{.Os}} {{.Architecture}} {{json .Config.Cmd}} {{len .RootFS.Layers}}",
+                "mine:2",
+            ],
             &["rmi", "--no-prune", "mine:2"],
             &["images", "--format", list, "mine"],
         ],
@@ -239,7 +384,10 @@ fn images_are_dockers() {
     for (from, to) in [(ours, oracle), (oracle, ours)] {
         from.cli(&["tag", IMAGE, "sent:1"]);
         from.cli(&["save", "--output", archive, "sent:1"]);
-        assert_eq!(to.cli(&["load", "--input", archive]), "Loaded image: sent:1");
+        assert_eq!(
+            to.cli(&["load", "--input", archive]),
+            "Loaded image: sent:1"
+        );
         let Seen { output, .. } = to.see(&["run", "--rm", "sent:1", "echo", "arrived"]);
         assert_eq!(output, "arrived\n");
         for side in [from, to] {
@@ -255,15 +403,45 @@ fn networks_are_dockers() {
         return;
     };
     let serve = "while :; do echo -e 'HTTP/1.0 200 OK\\r\\n\\r\\nserved' | nc -l -p 80; done";
-    let fetch = "for i in 1 2 3 4 5 6 7 8 9; do wget -qO- http://web/ && exit; sleep 0.2; done; exit 1";
+    let fetch =
+        "for i in 1 2 3 4 5 6 7 8 9; do wget -qO- http://web/ && exit; sleep 0.2; done; exit 1";
     compare(
         &sides,
         &[
             &["network", "create", "--subnet", "10.123.0.0/24", "net"],
-            &["network", "ls", "--format", "{{.Name}} {{.Driver}} {{.Scope}}", "--filter", "name=net"],
-            &["network", "inspect", "--format", "{{range .IPAM.Config}}{{.Subnet}}{{end}} {{.Internal}}", "net"],
-            &["run", "-d", "--name", "web", "--network", "net", IMAGE, "sh", "-c", serve],
-            &["inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}", "web"],
+            &[
+                "network",
+                "ls",
+                "--format",
+                "{{.Name}} {{.Driver}} {{.Scope}}",
+                "--filter",
+                "name=net",
+            ],
+            &[
+                "network",
+                "inspect",
+                "--format",
+                "{{range .IPAM.Config}}{{.Subnet}}{{end}} {{.Internal}}",
+                "net",
+            ],
+            &[
+                "run",
+                "-d",
+                "--name",
+                "web",
+                "--network",
+                "net",
+                IMAGE,
+                "sh",
+                "-c",
+                serve,
+            ],
+            &[
+                "inspect",
+                "--format",
+                "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}",
+                "web",
+            ],
             &["run", "--rm", "--network", "net", IMAGE, "sh", "-c", fetch],
             &["!", "network", "rm", "net"],
             &["rm", "--force", "web"],

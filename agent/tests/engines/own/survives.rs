@@ -13,7 +13,16 @@ fn its_containers_are_told_by_name_and_outlive_it() {
         Err(reason) => return skip(test, &reason),
     };
     let script = "trap 'exit 9' TERM; i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done";
-    let options = ["run", "-d", "--name", "own", "--label", "tier=front", "-m", "32m"];
+    let options = [
+        "run",
+        "-d",
+        "--name",
+        "own",
+        "--label",
+        "tier=front",
+        "-m",
+        "32m",
+    ];
     side.cli(&[&options as &[&str], &[IMAGE, "sh", "-c", script]].concat());
     let agent = side.agent();
     let image = agent.wait("its name", |samples| {
@@ -24,12 +33,18 @@ fn its_containers_are_told_by_name_and_outlive_it() {
     });
     assert_eq!(image.as_deref(), Some(IMAGE));
     let own = agent.ask(&["workloads", "--filter", "runtime=plimsoll"]);
-    assert_eq!(own["workloads"][0]["identity"]["labels"]["tier"], "front", "{own}");
+    assert_eq!(
+        own["workloads"][0]["identity"]["labels"]["tier"], "front",
+        "{own}"
+    );
 
     let pid = side.cli(&["inspect", "--format", "{{.State.Pid}}", "own"]);
     let before = side.cli(&["logs", "own"]).lines().count();
     side.agent_mut().start_again();
-    assert_eq!(side.cli(&["inspect", "--format", "{{.State.Pid}}", "own"]), pid);
+    assert_eq!(
+        side.cli(&["inspect", "--format", "{{.State.Pid}}", "own"]),
+        pid
+    );
     host::wait_until("more output", || {
         side.cli(&["logs", "own"]).lines().count() > before + 3
     });

@@ -1,0 +1,124 @@
+//! One network more, or less, for a container that may be running.
+
+use std::path::Path;
+
+use bollard::models::EndpointSettings;
+
+use super::Parts;
+use super::names::mode;
+use super::network::{asked, wish};
+use crate::engine::container::cell::Cell;
+use crate::engine::container::model::{Record, Settings};
+use crate::engine::container::{EngineError, ErrorKind};
+use crate::engine::network::NetworkMode;
+
+impl Parts {
+    /// Networks that a container is in when it runs.
+    pub(in crate::engine::container) fn wishes(&self, settings: &Settings) -> Vec<String> {
+        let NetworkMode::Named(first) = mode(settings) else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> = asked(settings).into_keys().collect();
+        names.push(first);
+        names
+    }
+
+    /// Puts a container into one more network, at once if it runs and whenever it starts again.
+    pub(in crate::engine::container) fn connect_one(
+        &self,
+        cell: &Cell,
+        network: &str,
+        endpoint: EndpointSettings,
+    ) -> Result<(), EngineError> {
+        let record = cell.require()?;
+        let name = self.name_of(network)?;
+        if !matches!(mode(&record.settings), NetworkMode::Named(_)) {
+            return Err(conflict(
+                "container sharing network namespace with another container or host cannot be connected to any other network",
+            ));
+        }
+        if self.wishes(&record.settings).contains(&name) {
+            return Err(conflict(&format!(
+                "endpoint with name {} already exists in network {name}",
+                record.settings.name
+            )));
+        }
+        let before = record.settings.body.networking_config.clone();
+        cell.set(|settings| {
+            let config = settings.body.networking_config.get_or_insert_default();
+            let endpoints = config.endpoints_config.get_or_insert_default();
+            endpoints.insert(name.clone(), endpoint);
+        })?;
+        let attached = self.attach_now(cell, &cell.record(), &name);
+        if attached.is_err() {
+            cell.set(|settings| settings.body.networking_config = before)?;
+        }
+        attached
+    }
+
+    fn attach_now(&self, cell: &Cell, record: &Record, name: &str) -> Result<(), EngineError> {
+        let Some(process) = record.life.process.filter(|_| record.life.runs()) else {
+            return Ok(());
+        };
+        let settings = &record.settings;
+        let wish = wish(settings, name, asked(settings).get(name))?;
+        let netns = format!("/proc/{}/ns/net", process.pid);
+        let id = settings.id.as_str();
+        let endpoint = self.networks.attach(name, id, Path::new(&netns), &wish)?;
+        self.tell("connect", settings, &endpoint);
+        self.write_names(settings, cell.dir.path(), &self.networks.endpoints(id))
+    }
+
+    /// Takes a container out of a network, now and for its next starts.
+    pub(in crate::engine::container) fn disconnect_one(
+        &self,
+        cell: &Cell,
+        network: &str,
+    ) -> Result<(), EngineError> {
+        let record = cell.require()?;
+        let settings = &record.settings;
+        let name = self.name_of(network)?;
+        if !self.wishes(settings).contains(&name) {
+            return Err(conflict(&format!(
+                "container {} is not connected to the network {name}",
+                settings.id
+            )));
+        }
+        let id = settings.id.as_str();
+        for endpoint in self.networks.endpoints(id) {
+            if self.name_of(&endpoint.network)? == name {
+                self.networks.detach(&endpoint)?;
+                self.tell("disconnect", settings, &endpoint);
+            }
+        }
+        let is_first = matches!(mode(settings), NetworkMode::Named(first) if first == name);
+        cell.set(|settings| {
+            if let Some(config) = &mut settings.body.networking_config
+                && let Some(endpoints) = &mut config.endpoints_config
+            {
+                endpoints.remove(&name);
+            }
+            if is_first {
+                let left = asked(settings).into_keys().next();
+                let host = settings.body.host_config.get_or_insert_default();
+                host.network_mode = Some(left.unwrap_or_else(|| "none".to_owned()));
+            }
+        })?;
+        self.write_names(
+            &cell.settings(),
+            cell.dir.path(),
+            &self.networks.endpoints(id),
+        )
+    }
+
+    fn name_of(&self, network: &str) -> Result<String, EngineError> {
+        Ok(self.networks.inspect(network)?.name.unwrap_or_default())
+    }
+}
+
+fn conflict(text: &str) -> EngineError {
+    EngineError::Part {
+        kind: ErrorKind::Conflict,
+        text: text.to_owned(),
+    }
+}
