@@ -21,7 +21,8 @@ pub(super) fn command(arguments: &[OsString]) -> Command {
     }
 }
 
-fn with_value(argument: Arg) -> Arg {
+/// The same, with room for a value if it is a switch.
+pub(super) fn with_value(argument: Arg) -> Arg {
     if !matches!(argument.get_action(), ArgAction::SetTrue) {
         return argument;
     }

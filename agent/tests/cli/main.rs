@@ -7,6 +7,7 @@ mod documents;
 mod events;
 mod failures;
 mod probes;
+mod ps;
 mod stats;
 mod workloads;
 mod world;

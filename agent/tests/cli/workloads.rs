@@ -1,4 +1,4 @@
-//! `plimsoll ps`
+//! `plimsoll workloads`
 
 use std::sync::Arc;
 
@@ -34,14 +34,14 @@ fn names(table: &str) -> Vec<&str> {
 #[test]
 fn fits_terminals_of_80_and_140_columns() {
     let world = World::new();
-    assert_eq!(world.shown(80, &["ps"]), AT_80);
-    assert_eq!(world.shown(140, &["ps"]), AT_140);
+    assert_eq!(world.shown(80, &["workloads"]), AT_80);
+    assert_eq!(world.shown(140, &["workloads"]), AT_140);
 }
 
 #[test]
 fn a_pipe_gets_every_column_in_full() {
     let world = World::new();
-    let table = text(&world.command(&["ps"]).output().unwrap());
+    let table = text(&world.command(&["workloads"]).output().unwrap());
     assert!(
         table.contains("kube-system/coredns-7c65d6cfc9-abcde/coredns   containerd"),
         "{table}"
@@ -56,7 +56,7 @@ fn a_pipe_gets_every_column_in_full() {
 #[test]
 fn all_adds_groups_sandboxes_bare_cgroups_and_the_dead() {
     let world = World::new();
-    let table = world.shown(200, &["ps", "--all"]);
+    let table = world.shown(200, &["workloads", "--all"]);
     let expected = [
         "/",
         "debian",
@@ -70,13 +70,13 @@ fn all_adds_groups_sandboxes_bare_cgroups_and_the_dead() {
         "nginx.service",
     ];
     assert_eq!(names(&table), expected);
-    assert!(world.shown(80, &["ps", "-a"]).contains("Dead 48s"));
+    assert!(world.shown(80, &["workloads", "-a"]).contains("Dead 48s"));
 }
 
 #[test]
 fn what_is_not_measured_is_not_zero() {
     let world = World::new();
-    let table = world.shown(80, &["ps", "--filter", "kind=cgroup"]);
+    let table = world.shown(80, &["workloads", "--filter", "kind=cgroup"]);
     let row = table.lines().nth(1).unwrap();
     let cells: Vec<&str> = row.split_whitespace().skip(5).collect();
     assert_eq!(cells, ["--", "512MiB", "--", "--"], "{table}");
@@ -94,17 +94,17 @@ fn where_nothing_is_shown_it_says_what_more_there_is() {
         String::from_utf8(output.stderr).unwrap()
     };
     let expected = "plimsoll: no container, pod, machine or unit is alive; \
-                    `plimsoll ps --all` lists bare cgroups too\n";
-    assert_eq!(told(&["ps"]), expected);
-    assert_eq!(told(&["ps", "--all"]), "");
-    assert_eq!(told(&["ps", "--filter", "runtime=docker"]), "");
+                    `plimsoll workloads --all` lists bare cgroups too\n";
+    assert_eq!(told(&["workloads"]), expected);
+    assert_eq!(told(&["workloads", "--all"]), "");
+    assert_eq!(told(&["workloads", "--filter", "runtime=docker"]), "");
 }
 
 #[test]
 fn filters_choose() {
     let world = World::new();
     let chosen = |arguments: &[&str]| {
-        let table = world.shown(200, &[&["ps"], arguments].concat());
+        let table = world.shown(200, &[&["workloads"], arguments].concat());
         names(&table).join(" ")
     };
     assert_eq!(chosen(&["--filter", "runtime=docker"]), "web");
@@ -122,7 +122,7 @@ fn filters_choose() {
 #[test]
 fn json_has_everything() {
     let world = World::new();
-    let list = world.json(&["ps", "--filter", "name=web"]);
+    let list = world.json(&["workloads", "--filter", "name=web"]);
     assert_eq!(list["tick"], 3);
     assert_eq!(list["taken"], "2024-05-06T10:00:03Z");
     let web = &list["workloads"][0];
@@ -137,10 +137,17 @@ fn folded_workloads_are_mentioned() {
     let mut folded = snapshot(3);
     folded.folded_workloads = 17;
     let world = World::with(folded);
-    let output = world.command(&["ps"]).output().unwrap();
+    let output = world.command(&["workloads"]).output().unwrap();
     let expected =
         "plimsoll: 17 more workloads are summed into `other`: see containers.max_workloads\n";
     assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
     world.snapshots.send_replace(Arc::new(snapshot(4)));
-    assert!(world.command(&["ps"]).output().unwrap().stderr.is_empty());
+    assert!(
+        world
+            .command(&["workloads"])
+            .output()
+            .unwrap()
+            .stderr
+            .is_empty()
+    );
 }

@@ -8,6 +8,7 @@
 
 mod agent;
 mod attribution;
+mod command_line;
 mod containerd;
 mod docker;
 mod host;
@@ -16,6 +17,7 @@ mod podman;
 mod restart;
 mod runc;
 mod samples;
+mod terminal;
 mod whole;
 
 use std::io::Write as _;

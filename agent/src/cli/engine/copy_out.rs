@@ -161,7 +161,9 @@ impl Target {
         for part in name.components() {
             match part {
                 Component::Normal(part) => parts.push(part),
-                Component::CurDir | Component::RootDir => {}
+                // A directory's content comes under `.`, which stands for its name.
+                Component::CurDir => parts.push(part.as_os_str()),
+                Component::RootDir => {}
                 Component::ParentDir | Component::Prefix(_) => {
                     return Err(io::Error::other("leads out of the target"));
                 }

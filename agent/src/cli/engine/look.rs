@@ -1,6 +1,6 @@
 //! `plimsoll top`, `port`, `diff`
 
-use bollard::models::{ContainerTopResponse, FilesystemChange, PortBinding};
+use bollard::models::{ChangeType, ContainerTopResponse, FilesystemChange, PortBinding};
 use clap::Args;
 
 use super::super::failure::{Exit, Failure};
@@ -135,7 +135,15 @@ pub(super) async fn diff(args: DiffArgs, engine: &Engine, out: &mut Output) -> R
     };
     let lines = changes.into_iter().flatten();
     print_lines(
-        lines.map(|change| format!("{} {}", change.kind, change.path)),
+        lines.map(|change| format!("{} {}", letter(change.kind), change.path)),
         out,
     )
+}
+
+fn letter(kind: ChangeType) -> char {
+    match kind {
+        ChangeType::_0 => 'C',
+        ChangeType::_1 => 'A',
+        ChangeType::_2 => 'D',
+    }
 }

@@ -14,7 +14,9 @@ pub(crate) fn parse(text: &str) -> Result<String, String> {
     }
     if let Ok(ago) = nanoseconds(text) {
         let ago = Duration::from_nanos(u64::try_from(ago).unwrap_or(0));
-        return Ok(seconds_of(SystemTime::now() - ago));
+        // To the second, as Docker's command line has it.
+        let then = seconds_of(SystemTime::now() - ago);
+        return Ok(then.split('.').next().unwrap_or_default().to_owned());
     }
     // A day alone is its beginning.
     let whole = if text.len() == "2026-01-01".len() {

@@ -60,12 +60,13 @@ pub(super) async fn join(hijacked: Hijacked, streams: Streams) -> io::Result<End
         let input = tokio::spawn(send(writer, keys));
         tokio::pin!(output, input);
         tokio::select! {
-            shown = &mut output => shown.map(|()| Ended::Output),
+            biased;
             sent = &mut input => match sent.map_err(io::Error::other)? {
                 Ok(Ended::Detached) => Ok(Ended::Detached),
                 // A process that ended or closed its input wants no more; its output may go on.
                 _ => output.await.map(|()| Ended::Output),
             },
+            shown = &mut output => shown.map(|()| Ended::Output),
             // Without this the terminal stayed raw.
             signal = deadly(), if mortal && raw.is_some() => signal.map(Ended::Signal),
         }
@@ -106,6 +107,8 @@ async fn send(mut writer: OwnedWriteHalf, mut keys: Option<Detector>) -> io::Res
         let typed = keys.filter(&chunk);
         writer.write_all(&typed.bytes).await?;
         if typed.detach {
+            // The end of input, to which the engine might answer first, is none that was meant.
+            writer.forget();
             return Ok(Ended::Detached);
         }
     }

@@ -7,6 +7,7 @@ use clap::{Args as _, Command, FromArgMatches as _};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::super::super::switches::with_value;
 use super::ContainerArgs;
 
 const DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/cli");
@@ -23,6 +24,14 @@ fn parse(arguments: &[String]) -> Result<ContainerArgs, String> {
         .no_binary_name(true)
         .disable_help_flag(true);
     let command = ContainerArgs::augment_args(command);
+    let has_values = arguments
+        .iter()
+        .any(|argument| argument.ends_with("=true") || argument.ends_with("=false"));
+    let command = if has_values {
+        command.mut_args(with_value)
+    } else {
+        command
+    };
     let matches = command
         .try_get_matches_from(arguments)
         .map_err(|error| error.to_string())?;
