@@ -75,7 +75,7 @@ Exit status:
   4  the address or the socket is in use
   run, create, start, exec, attach: of the container, or 125, 126, 127 where it was not run";
 
-/// A verb whose output has two forms.
+// A verb whose output has two forms. No doc comment: it would be the help of each.
 #[derive(Debug, Args)]
 struct Formatted<A: Args> {
     #[command(flatten)]

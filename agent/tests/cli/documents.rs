@@ -12,7 +12,9 @@ fn help_names_every_verb_and_exit_status() {
     for word in [
         "agent",
         "workloads",
-        "run",
+        "Run a command in a new container",
+        "List workloads, the busiest first",
+        "Kill workloads, or send them a signal",
         "ps",
         "network",
         "stats",
