@@ -3,7 +3,6 @@
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use plimsoll::api::BindError;
 use plimsoll::cli::{Cli, Daemon, Exit, Failure, oci};
 use plimsoll::config::{Config, Source};
@@ -23,7 +22,11 @@ fn main() -> ExitCode {
         start,
         metrics_reference: metrics::reference_markdown,
     };
-    match Cli::parse().run(daemon) {
+    let cli = match Cli::of_arguments() {
+        Ok(cli) => cli,
+        Err(status) => return status.into(),
+    };
+    match cli.run(daemon) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             for line in failure.lines() {

@@ -12,7 +12,7 @@ const CANDIDATES: usize = 5;
 /// Why a name stands for no workload.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectorError {
-    #[error("no workload is named `{selector}`; `plimsoll ps --all` lists all of them")]
+    #[error("no workload is named `{selector}`; `plimsoll workloads --all` lists all of them")]
     NotFound { selector: String },
     #[error("`{selector}` is ambiguous: {candidates}; use more of the id")]
     Ambiguous {

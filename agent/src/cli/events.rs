@@ -4,16 +4,20 @@ use std::io;
 
 use clap::Args;
 
+use super::engine::{Engine, docker_events, moment};
 use super::event_line::{self, Look};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::{Format, note};
-use crate::api::{Client, Event, EventKind, EventQuery, Since, Term};
+use crate::api::{ClientError, Event, EventKind, EventQuery, Since, Term};
 
 /// Show what happened to workloads: cgroups, namespaces, processes, OOM kills
 ///
 /// Prints what the agent remembers and ends; with `--follow`, from now on and until it is stopped.
 /// Losses are shown in their place, whatever the filter, and counted at the end.
+///
+/// With `--until`, a filter of Docker's or a template: what happened to containers, images, networks and
+/// volumes of ours, as `docker events` tells it, from now on.
 #[derive(Debug, Args)]
 #[command(after_help = FILTERS)]
 pub(super) struct EventsArgs {
@@ -21,11 +25,17 @@ pub(super) struct EventsArgs {
     #[arg(short = 'f', long)]
     follow: bool,
     /// After the event with this number, or not older than a duration such as `10m`
-    #[arg(long, value_name = "NUMBER|DURATION")]
-    since: Option<Since>,
+    #[arg(long, value_name = "NUMBER|DURATION", value_parser = since)]
+    since: Option<String>,
+    /// Not younger than a time or a duration
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    until: Option<String>,
     /// Only those that match; may be given several times
-    #[arg(long, value_name = "KEY=VALUE")]
-    filter: Vec<Term<Event>>,
+    #[arg(long, value_name = "KEY=VALUE", value_parser = filter)]
+    filter: Vec<String>,
+    /// table, json, or a Go template of Type, Action, Actor, …
+    #[arg(long, value_name = "FORM")]
+    format: Option<String>,
 }
 
 const FILTERS: &str = "\
@@ -33,20 +43,57 @@ Filters:
   class=cgroup|namespace|process|oom|policy|lost
   event=NAME       such as cgroup_mkdir, exec, exit, oom_kill, namespace_foreign_enter
   workload=NAME    or cgroup path, or 12 and more digits of a container id
+  type, container, image, network, volume, label: Docker's
 The same key several times: any of them. Different keys: all of them.";
 
 pub(super) async fn run(
     args: EventsArgs,
-    client: &Client,
-    format: Format,
+    engine: &Engine,
     out: &mut Output,
 ) -> Result<(), Failure> {
-    let query = EventQuery {
-        since: args.since,
-        follow: args.follow,
-        filter: args.filter.into_iter().collect(),
+    let wrong = |error: String| Failure::new(Exit::Usage, error);
+    let of_docker = args.until.is_some()
+        || args
+            .filter
+            .iter()
+            .any(|filter| docker_events::is_filter(filter))
+        || args
+            .format
+            .as_deref()
+            .is_some_and(|form| !["table", "json"].contains(&form));
+    let wanted = docker_events::Wanted {
+        since: args.since.clone(),
+        until: args.until,
+        filter: args.filter.clone(),
+        form: args.format.clone(),
     };
-    let mut events = client.events(&query).await?;
+    if of_docker {
+        return docker_events::run(wanted, engine, out).await;
+    }
+    let terms = args
+        .filter
+        .iter()
+        .map(|filter| filter.parse::<Term<Event>>());
+    let query = EventQuery {
+        since: args
+            .since
+            .map(|since| since.parse())
+            .transpose()
+            .map_err(wrong)?,
+        follow: args.follow,
+        filter: terms.collect::<Result<_, _>>().map_err(wrong)?,
+    };
+    let format = match args.format.as_deref() {
+        Some("json") => Format::Json,
+        _ => Format::Table,
+    };
+    let mut events = match engine.agent.events(&query).await {
+        // No agent of ours, but an engine all the same.
+        Err(ClientError::NotUnderstood(_)) => {
+            return docker_events::run(wanted, engine, out).await;
+        }
+        events => events?,
+    };
     let mut lost = 0;
     while let Some(event) = events.next().await? {
         if let EventKind::Lost { count, .. } = event.kind {
@@ -78,4 +125,20 @@ fn print(event: &Event, format: Format, out: &mut Output) -> io::Result<()> {
             out.text(&event_line::render(event, look))
         }
     }
+}
+
+/// One of either stream.
+fn filter(text: &str) -> Result<String, String> {
+    if !docker_events::is_filter(text) {
+        text.parse::<Term<Event>>()?;
+    }
+    Ok(text.to_owned())
+}
+
+/// One of either stream.
+fn since(text: &str) -> Result<String, String> {
+    text.parse::<Since>()
+        .map(drop)
+        .or_else(|error| moment::parse(text).map(drop).map_err(|_| error))?;
+    Ok(text.to_owned())
 }

@@ -19,12 +19,27 @@ pub enum Exit {
     Missing = 3,
     /// An address or the socket is in use.
     InUse = 4,
+    /// A container was not run.
+    NotRun = 125,
+    /// A container's command cannot be invoked.
+    NotInvoked = 126,
+    /// A container's command is not there.
+    NotFound = 127,
+}
+
+/// A status of ours, or that of a process in a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExitStatus(u8);
+
+impl ExitStatus {
+    pub(super) const SUCCESS: Self = Self(0);
 }
 
 /// What to tell, and the exit status.
 #[derive(Debug)]
 pub struct Failure {
-    pub exit: Exit,
+    /// Exit status.
+    pub exit: ExitStatus,
     /// Each one line, the causes after colons. Several only for a configuration's problems.
     lines: Vec<String>,
     /// Whoever reads standard output closed it.
@@ -37,10 +52,34 @@ impl Failure {
         let error = error.into();
         let io = error.downcast_ref::<io::Error>();
         Self {
-            exit,
+            exit: exit.into(),
             closed_pipe: io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe),
             lines: vec![with_causes(&*error)],
         }
+    }
+
+    /// Ends with the status of a process in a container, which has said itself what there was to say.
+    pub(super) fn status(status: i64) -> Self {
+        // As `exit(3)` has it: the low 8 bits.
+        let [status, ..] = status.to_le_bytes();
+        Self {
+            exit: ExitStatus(status),
+            lines: Vec::new(),
+            closed_pipe: false,
+        }
+    }
+
+    /// The same with another status.
+    pub(super) fn with(self, exit: Exit) -> Self {
+        Self {
+            exit: exit.into(),
+            ..self
+        }
+    }
+
+    /// Several at once, which have been told one by one.
+    pub(super) fn told() -> Self {
+        Self::status(Exit::Failed as i64)
     }
 
     /// What to print, line by line.
@@ -65,9 +104,15 @@ fn with_causes(error: &(dyn Error + 'static)) -> String {
     line
 }
 
-impl From<Exit> for ExitCode {
+impl From<Exit> for ExitStatus {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self(exit as u8)
+    }
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(ExitStatus(status): ExitStatus) -> Self {
+        Self::from(status)
     }
 }
 
@@ -91,7 +136,7 @@ impl From<ConfigErrors> for Failure {
         let ConfigErrors { path, problems } = errors;
         let line = |problem: Problem| format!("{}: {problem}", path.display());
         Self {
-            exit: Exit::Usage,
+            exit: Exit::Usage.into(),
             lines: problems.into_iter().map(line).collect(),
             closed_pipe: false,
         }
@@ -101,7 +146,7 @@ impl From<ConfigErrors> for Failure {
 impl From<PolicyErrors> for Failure {
     fn from(errors: PolicyErrors) -> Self {
         Self {
-            exit: Exit::Usage,
+            exit: Exit::Usage.into(),
             lines: errors.lines(),
             closed_pipe: false,
         }
@@ -126,6 +171,6 @@ mod tests {
         let failure = Failure::from(ClientError::Connect { socket, source });
         let expected = "cannot connect to the agent on /run/x: disk on fire";
         assert_eq!(failure.lines(), [expected]);
-        assert_eq!(failure.exit, Exit::Failed);
+        assert_eq!(failure.exit, Exit::Failed.into());
     }
 }

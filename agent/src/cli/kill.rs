@@ -5,21 +5,25 @@ use std::time::Duration;
 use clap::Args;
 use nix::sys::signal::Signal;
 
-use super::Format;
 use super::actions::show;
+use super::engine::{Engine, refused, segment};
 use super::failure::Failure;
 use super::output::Output;
-use crate::api::{Client, KillRequest};
+use super::{Format, note};
+use crate::api::KillRequest;
 use crate::policy::Process;
 
-/// Kill all processes of a workload, or send them a signal
+const NOT_FOUND: u16 = 404;
+
+/// Kill workloads, or send them a signal
 ///
-/// An engine or systemd may start it again: that is theirs to decide.
+/// A container of ours gets the signal as from `docker kill`: its first process does. Of any other
+/// workload all processes do; an engine or systemd may start it again: that is theirs to decide.
 #[derive(Debug, Args)]
 pub(super) struct KillArgs {
     /// Name, id or cgroup path
-    #[arg(value_name = "NAME")]
-    workload: String,
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<String>,
     /// Signal, by name or number
     #[arg(short, long, default_value = "KILL", value_parser = signal)]
     signal: Signal,
@@ -33,10 +37,51 @@ pub(super) struct KillArgs {
 
 pub(super) async fn run(
     args: KillArgs,
-    client: &Client,
+    engine: &Engine,
     format: Format,
     out: &mut Output,
 ) -> Result<(), Failure> {
+    let mut failures = Vec::new();
+    for name in &args.names {
+        if let Err(failure) = one(&args, name, engine, format, out).await {
+            failures.push(failure);
+        }
+    }
+    match failures.len() {
+        0 => Ok(()),
+        1 => Err(failures.remove(0)),
+        _ => {
+            failures
+                .iter()
+                .flat_map(Failure::lines)
+                .for_each(|line| note(line));
+            Err(Failure::told())
+        }
+    }
+}
+
+async fn one(
+    args: &KillArgs,
+    name: &str,
+    engine: &Engine,
+    format: Format,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    // What only the agent can do of a container, it does.
+    if args.grace.is_none() && !args.main {
+        let path = format!("/containers/{}/kill", segment(name));
+        match engine
+            .post(&path, &[("signal", args.signal.as_str())])
+            .await
+        {
+            Ok(()) => {
+                out.text(&format!("{name}\n"))?;
+                return Ok(out.flush()?);
+            }
+            Err(error) if refused(&error) == Some(NOT_FOUND) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     let request = KillRequest {
         scope: if args.main {
             Process::Main
@@ -47,7 +92,7 @@ pub(super) async fn run(
         grace: args.grace.unwrap_or_default(),
         escalate: args.grace.map(|_| Signal::SIGKILL as i32),
     };
-    show(&client.kill(&args.workload, &request).await?, format, out)
+    show(&engine.agent.kill(name, &request).await?, format, out)
 }
 
 /// `TERM`, `SIGTERM`, `term` or `15`.

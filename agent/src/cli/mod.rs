@@ -8,6 +8,7 @@ mod agent;
 mod cells;
 mod completions;
 mod docs;
+mod engine;
 mod event_line;
 mod events;
 mod failure;
@@ -20,24 +21,26 @@ pub mod oci;
 mod output;
 mod policy;
 mod probes;
-mod ps;
 mod rates;
 mod stats;
+mod switches;
 mod table;
 mod units;
 mod usage;
 mod why;
+mod workloads;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::api::Client;
 use crate::config::{self, Config, Source};
 
-pub use failure::{Exit, Failure};
+use engine::Engine;
+pub use failure::{Exit, ExitStatus, Failure};
 use output::Output;
 
 /// See every container from inside the kernel, and hold it to its limits.
@@ -57,9 +60,6 @@ pub struct Cli {
     /// /run/plimsoll/plimsoll.sock]
     #[arg(long, global = true, value_name = "PATH", help_heading = GLOBAL)]
     socket: Option<PathBuf>,
-    /// Form of the output: for people, or for programs
-    #[arg(long, global = true, value_enum, default_value_t = Format::Table, help_heading = GLOBAL)]
-    format: Format,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -72,7 +72,18 @@ Exit status:
   1  failed: the agent is not running, a name matches nothing, an answer did not come
   2  wrong usage or configuration
   3  a privilege or a kernel feature is missing
-  4  the address or the socket is in use";
+  4  the address or the socket is in use
+  run, create, start, exec, attach: of the container, or 125, 126, 127 where it was not run";
+
+// A verb whose output has two forms. No doc comment: it would be the help of each.
+#[derive(Debug, Args)]
+struct Formatted<A: Args> {
+    #[command(flatten)]
+    args: A,
+    /// Form of the output: for people, or for programs
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORM")]
+    format: Format,
+}
 
 // Without comments of their own, or `--help` gives each word a paragraph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -84,18 +95,20 @@ enum Format {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Agent(agent::AgentArgs),
-    Ps(ps::PsArgs),
+    #[command(flatten)]
+    Engine(engine::Verb),
+    Workloads(Formatted<workloads::WorkloadsArgs>),
     Stats(stats::StatsArgs),
     Events(events::EventsArgs),
-    Probes(probes::ProbesArgs),
-    Limit(Box<limit::LimitArgs>),
-    Freeze(freeze::FreezeArgs),
-    Thaw(freeze::ThawArgs),
-    Kill(kill::KillArgs),
-    Why(why::WhyArgs),
-    Actions(actions::ActionsArgs),
-    Undo(actions::UndoArgs),
-    Policy(policy::PolicyArgs),
+    Probes(Formatted<probes::ProbesArgs>),
+    Limit(Box<Formatted<limit::LimitArgs>>),
+    Freeze(Formatted<freeze::FreezeArgs>),
+    Thaw(Formatted<freeze::ThawArgs>),
+    Kill(Formatted<kill::KillArgs>),
+    Why(Formatted<why::WhyArgs>),
+    Actions(Formatted<actions::ActionsArgs>),
+    Undo(Formatted<actions::UndoArgs>),
+    Policy(Formatted<policy::PolicyArgs>),
     /// Carry out OCI bundles, with runc's command line (`plimsoll oci --help`)
     #[command(disable_help_flag = true)]
     Oci {
@@ -111,6 +124,29 @@ enum Verb {
 }
 
 impl Cli {
+    /// What the arguments ask for; where they are wrong or ask for help, that is told, and how to end.
+    ///
+    /// # Errors
+    /// The exit status.
+    pub fn of_arguments() -> Result<Self, ExitStatus> {
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        let parsed = switches::command(&arguments).try_get_matches_from(&arguments);
+        let parsed = parsed.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
+        parsed.map_err(|error| {
+            // Without standard error there is nobody to tell.
+            let _ = error.print();
+            let status_is_theirs = engine::WITH_STATUS.into_iter();
+            let mut status_is_theirs = status_is_theirs.map(OsString::from);
+            if !error.use_stderr() {
+                ExitStatus::SUCCESS
+            } else if status_is_theirs.any(|verb| arguments.contains(&verb)) {
+                Exit::NotRun.into()
+            } else {
+                Exit::Usage.into()
+            }
+        })
+    }
+
     /// Does what was asked.
     ///
     /// # Errors
@@ -127,27 +163,42 @@ impl Cli {
     }
 
     fn dispatch(self, daemon: Daemon) -> Result<(), Failure> {
-        let Self {
-            socket,
-            format,
-            verb,
-        } = self;
+        let Self { socket, verb } = self;
         let mut out = Output::stdout();
-        let ask = || Client::new(&socket.clone().unwrap_or_else(configured_socket));
+        let path = || socket.clone().unwrap_or_else(configured_socket);
+        let ask = || Client::new(&path());
+        let engine = || Engine::new(&path());
         match verb {
             Verb::Agent(args) => agent::run(args, socket, &mut out, daemon.start),
-            Verb::Ps(args) => wait(ps::run(args, &ask(), format, &mut out)),
-            Verb::Stats(args) => wait(stats::run(args, &ask(), format, &mut out)),
-            Verb::Events(args) => wait(events::run(args, &ask(), format, &mut out)),
-            Verb::Probes(args) => wait(probes::run(args, &ask(), format, &mut out)),
-            Verb::Limit(args) => wait(limit::run(*args, &ask(), format, &mut out)),
-            Verb::Freeze(args) => wait(freeze::freeze(args, &ask(), format, &mut out)),
-            Verb::Thaw(args) => wait(freeze::thaw(args, &ask(), format, &mut out)),
-            Verb::Kill(args) => wait(kill::run(args, &ask(), format, &mut out)),
-            Verb::Why(args) => wait(why::run(args, &ask(), format, &mut out)),
-            Verb::Actions(args) => wait(actions::run(args, &ask(), format, &mut out)),
-            Verb::Undo(args) => wait(actions::undo(args, &ask(), format, &mut out)),
-            Verb::Policy(args) => wait(policy::run(args, &ask(), format, &mut out)),
+            Verb::Engine(verb) => wait(engine::run(verb, &engine(), &mut out)),
+            Verb::Stats(args) => wait(stats::run(args, &engine(), &mut out)),
+            Verb::Events(args) => wait(events::run(args, &engine(), &mut out)),
+            Verb::Kill(Formatted { args, format }) => {
+                wait(kill::run(args, &engine(), format, &mut out))
+            }
+            Verb::Workloads(Formatted { args, format }) => {
+                wait(workloads::run(args, &ask(), format, &mut out))
+            }
+            Verb::Probes(Formatted { args, format }) => {
+                wait(probes::run(args, &ask(), format, &mut out))
+            }
+            Verb::Limit(limit) => wait(limit::run(limit.args, &ask(), limit.format, &mut out)),
+            Verb::Freeze(Formatted { args, format }) => {
+                wait(freeze::freeze(args, &ask(), format, &mut out))
+            }
+            Verb::Thaw(Formatted { args, format }) => {
+                wait(freeze::thaw(args, &ask(), format, &mut out))
+            }
+            Verb::Why(Formatted { args, format }) => wait(why::run(args, &ask(), format, &mut out)),
+            Verb::Actions(Formatted { args, format }) => {
+                wait(actions::run(args, &ask(), format, &mut out))
+            }
+            Verb::Undo(Formatted { args, format }) => {
+                wait(actions::undo(args, &ask(), format, &mut out))
+            }
+            Verb::Policy(Formatted { args, format }) => {
+                wait(policy::run(args, &ask(), format, &mut out))
+            }
             Verb::Oci { .. } => Err(Failure::new(
                 Exit::Usage,
                 "nothing can stand before `oci`, whose arguments are runc's",

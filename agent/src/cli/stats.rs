@@ -8,11 +8,12 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 use super::Format;
-use super::failure::Failure;
+use super::engine::{Engine, Form, docker_stats};
+use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::ps::busiest_first;
 use super::rates::Rates;
 use super::usage::{self, Usage};
+use super::workloads::busiest_first;
 use crate::api::{Client, ClientError, Term, Workload, WorkloadDetail, WorkloadQuery};
 
 /// Shorter intervals only ask for the same reading again.
@@ -23,11 +24,11 @@ const NOT_FOUND: u16 = 404;
 
 /// Watch what workloads use, as `docker stats` does
 ///
-/// CPU % and THROTTLED are those since the last line of the same workload; PRESSURE is the share of
+/// Of containers of ours, where only those are named, their engine tells. Of all others: CPU % and THROTTLED are those since the last line of the same workload; PRESSURE is the share of
 /// the last 10 seconds in which some task waited for CPU, memory and I/O; NET and BLOCK I/O are
 /// totals. Without names: alive containers, pods, machines and units.
 #[derive(Debug, Args)]
-#[command(after_help = super::ps::FILTERS)]
+#[command(after_help = super::workloads::FILTERS)]
 pub(super) struct StatsArgs {
     /// Names, container ids or their beginnings, cgroup paths
     #[arg(value_name = "NAME", conflicts_with = "filter")]
@@ -41,6 +42,15 @@ pub(super) struct StatsArgs {
     /// Only those that match; may be given several times
     #[arg(short, long, value_name = "KEY=VALUE")]
     filter: Vec<Term<Workload>>,
+    /// Those of our containers too that do not run
+    #[arg(short, long)]
+    all: bool,
+    /// Whole ids of our containers
+    #[arg(long)]
+    no_trunc: bool,
+    /// table, json, or of our containers a Go template of ID, Name, CPUPerc, MemUsage, …
+    #[arg(long, value_name = "FORM")]
+    format: Option<Form>,
 }
 
 /// All workloads at one time.
@@ -51,12 +61,26 @@ struct Frame {
     workloads: Vec<Usage>,
 }
 
-pub(super) async fn run(
-    args: StatsArgs,
-    client: &Client,
-    format: Format,
-    out: &mut Output,
-) -> Result<(), Failure> {
+pub(super) async fn run(args: StatsArgs, engine: &Engine, out: &mut Output) -> Result<(), Failure> {
+    if args.filter.is_empty() && docker_stats::is_asked(engine, &args.names).await {
+        let wanted = docker_stats::Wanted {
+            names: args.names,
+            all: args.all,
+            no_stream: args.no_stream,
+            no_trunc: args.no_trunc,
+            form: args.format,
+        };
+        return docker_stats::run(wanted, engine, out).await;
+    }
+    let format = match args.format {
+        None | Some(Form::Table(None)) => Format::Table,
+        Some(Form::Json) => Format::Json,
+        Some(Form::Table(Some(_)) | Form::Template(_)) => {
+            let told = "a template is for containers of ours only, which are to be named";
+            return Err(Failure::new(Exit::Usage, told));
+        }
+    };
+    let client = &engine.agent;
     let everything = args.names.is_empty() && args.filter.is_empty();
     let mut watch = Watch {
         client,
@@ -71,7 +95,7 @@ pub(super) async fn run(
     };
     let first = watch.first().await?;
     if everything && first.workloads.is_empty() {
-        super::note(super::ps::NOTHING_HERE);
+        super::note(super::workloads::NOTHING_HERE);
     }
     if args.no_stream {
         let second = watch.next().await?;

@@ -11,14 +11,18 @@ fn help_names_every_verb_and_exit_status() {
     let help = printed(&["--help"]);
     for word in [
         "agent",
+        "workloads",
+        "Run a command in a new container",
+        "List workloads, the busiest first",
+        "Kill workloads, or send them a signal",
         "ps",
+        "network",
         "stats",
         "events",
         "probes",
         "completions",
         "man",
         "--socket",
-        "--format",
     ] {
         assert!(help.contains(word), "{word}: {help}");
     }
@@ -45,9 +49,14 @@ fn manual_pages() {
     let page = printed(&["man"]);
     assert!(page.contains(".TH plimsoll 1"), "{page}");
     assert!(page.contains(".SH \"EXIT STATUS\""), "{page}");
-    let page = printed(&["man", "ps"]);
-    assert!(page.contains(".TH plimsoll-ps 1"), "{page}");
+    let page = printed(&["man", "workloads"]);
+    assert!(page.contains(".TH plimsoll-workloads 1"), "{page}");
     assert!(page.contains(".SH FILTERS"), "{page}");
+    let run = printed(&["man", "run"]);
+    assert!(
+        run.contains(".TH plimsoll-run 1") && run.contains("\\-\\-rootfs"),
+        "{run}"
+    );
     assert!(
         page.contains("\\-\\-filter") && page.contains("\\-\\-socket"),
         "{page}"

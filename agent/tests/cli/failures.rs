@@ -25,14 +25,14 @@ fn no_agent() {
          root, or `systemctl start plimsoll`\n",
         socket.display()
     );
-    for verb in ["ps", "stats", "events", "probes"] {
+    for verb in ["workloads", "stats", "events", "probes"] {
         let told = failure(plimsoll(&[verb, "--socket"]).arg(&socket));
         assert_eq!(told, (1, expected.clone()), "{verb}");
     }
     // A socket that its agent left behind.
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     assert_eq!(
-        failure(plimsoll(&["ps", "--socket"]).arg(&socket)),
+        failure(plimsoll(&["workloads", "--socket"]).arg(&socket)),
         (1, expected)
     );
 }
@@ -59,7 +59,7 @@ fn no_permission() {
         fs::set_permissions(&world.socket, fs::Permissions::from_mode(0o000)).unwrap();
         plimsoll(&[])
     };
-    let told = failure(command.arg("ps").arg("--socket").arg(&world.socket));
+    let told = failure(command.arg("workloads").arg("--socket").arg(&world.socket));
     let expected = format!(
         "plimsoll: permission denied on {}: the agent answers root only; use `sudo`\n",
         world.socket.display()
@@ -71,7 +71,8 @@ fn no_permission() {
 fn names_that_match_nothing_or_too_much() {
     let world = World::new();
     let (status, told) = failure(&mut world.command(&["stats", "--no-stream", "wbe"]));
-    let expected = "plimsoll: no workload is named `wbe`; `plimsoll ps --all` lists all of them\n";
+    let expected =
+        "plimsoll: no workload is named `wbe`; `plimsoll workloads --all` lists all of them\n";
     assert_eq!((status, told.as_str()), (1, expected));
 
     let mut twins = snapshot(3);
@@ -90,7 +91,7 @@ fn names_that_match_nothing_or_too_much() {
 #[test]
 fn an_agent_without_readings_says_so() {
     let world = World::with(snapshot(0));
-    let (status, told) = failure(&mut world.command(&["ps"]));
+    let (status, told) = failure(&mut world.command(&["workloads"]));
     let expected =
         "plimsoll: the agent is starting and has no readings yet; try again in a moment\n";
     assert_eq!((status, told.as_str()), (1, expected));
@@ -103,11 +104,11 @@ fn wrong_usage() {
     for (arguments, words) in [
         (&["pss"][..], "unrecognized subcommand 'pss'"),
         (
-            &["ps", "--filter", "runtime=dokcer"],
+            &["workloads", "--filter", "runtime=dokcer"],
             "unknown variant `dokcer`, expected one of `docker`",
         ),
         (
-            &["ps", "--filter", "x=y"],
+            &["workloads", "--filter", "x=y"],
             "unknown key `x`; keys are runtime, kind, state,",
         ),
         (

@@ -9,4 +9,5 @@ mod failures;
 mod probes;
 mod ps;
 mod stats;
+mod workloads;
 mod world;

@@ -1,146 +1,91 @@
-//! `plimsoll ps`
+//! `plimsoll ps` and the verbs of containers against an agent that runs none.
 
-use std::sync::Arc;
-
-use plimsoll::identity::Kind;
-
-use crate::world::{World, snapshot, text};
-
-const AT_80: &str = "\
-NAME              RUNTIME       CPU %  MEM USAGE         NET I/O       BLOCK I/O
-debian            libvirt     150.00%     512MiB              --              --
-web               docker       42.50%     243MiB  1.21GB / 340MB  8.19MB / 4.1kB
-kube-sys…9-abcde  kubernetes    2.10%     512MiB              --              --
-kube-sys…coredns  containerd    2.00%     512MiB              --              --
-nginx.service     systemd       0.00%     512MiB    100kB / 648B              --
-";
-
-const AT_140: &str = "\
-NAME                         RUNTIME     KIND       STATUS              CPU %  MEM USAGE         NET I/O       BLOCK I/O  PIDS  ID
-debian                       libvirt     machine    Up 2d7h           150.00%     512MiB              --              --    --
-web                          docker      container  Up 3h12m, 2 OOM    42.50%     243MiB  1.21GB / 340MB  8.19MB / 4.1kB     9  4c01db0b339c
-kube-system/c…5d6cfc9-abcde  kubernetes  pod        Up 2d7h             2.10%     512MiB              --              --    --
-kube-system/c…abcde/coredns  containerd  container  Up 2d7h (frozen)    2.00%     512MiB              --              --    --  bb0011223344
-nginx.service                systemd     unit       Up 2d7h             0.00%     512MiB    100kB / 648B              --    --
-";
-
-fn names(table: &str) -> Vec<&str> {
-    let rows = table.lines().skip(1);
-    rows.filter_map(|row| row.split("  ").next())
-        .map(str::trim)
-        .collect()
-}
+use crate::world::{WEB, World, text};
 
 #[test]
-fn fits_terminals_of_80_and_140_columns() {
-    let world = World::new();
-    assert_eq!(world.shown(80, &["ps"]), AT_80);
-    assert_eq!(world.shown(140, &["ps"]), AT_140);
-}
-
-#[test]
-fn a_pipe_gets_every_column_in_full() {
+fn containers_of_other_engines_are_listed_with_their_engine() {
     let world = World::new();
     let table = text(&world.command(&["ps"]).output().unwrap());
-    assert!(
-        table.contains("kube-system/coredns-7c65d6cfc9-abcde/coredns   containerd"),
-        "{table}"
-    );
-    assert!(
-        table.contains("registry.k8s.io/coredns/coredns:v1.11.3   bb0011223344"),
-        "{table}"
-    );
-    assert!(!table.contains('\x1b'));
-}
-
-#[test]
-fn all_adds_groups_sandboxes_bare_cgroups_and_the_dead() {
-    let world = World::new();
-    let table = world.shown(200, &["ps", "--all"]);
+    let mut lines = table.lines();
+    let titles = lines.next().unwrap().split_whitespace().collect::<Vec<_>>();
     let expected = [
-        "/",
-        "debian",
-        "web",
-        "/system.slice",
-        "/batch/job-17",
-        "kube-system/coredns-7c65d6cfc9-abcde",
-        "kube-system/coredns-7c65d6cfc9-abcde/coredns",
-        "batch",
-        "kube-system/coredns-7c65d6cfc9-abcde (sandbox)",
-        "nginx.service",
+        "CONTAINER",
+        "ID",
+        "IMAGE",
+        "COMMAND",
+        "CREATED",
+        "STATUS",
+        "PORTS",
+        "ENGINE",
+        "NAMES",
     ];
-    assert_eq!(names(&table), expected);
-    assert!(world.shown(80, &["ps", "-a"]).contains("Dead 48s"));
-}
-
-#[test]
-fn what_is_not_measured_is_not_zero() {
-    let world = World::new();
-    let table = world.shown(80, &["ps", "--filter", "kind=cgroup"]);
-    let row = table.lines().nth(1).unwrap();
-    let cells: Vec<&str> = row.split_whitespace().skip(5).collect();
-    assert_eq!(cells, ["--", "512MiB", "--", "--"], "{table}");
-}
-
-#[test]
-fn where_nothing_is_shown_it_says_what_more_there_is() {
-    let mut bare = snapshot(3);
-    let kinds = [Kind::Host, Kind::Slice, Kind::Cgroup];
-    bare.workloads
-        .retain(|workload| kinds.contains(&workload.identity.kind));
-    let world = World::with(bare);
-    let told = |arguments: &[&str]| {
-        let output = world.command(arguments).output().unwrap();
-        String::from_utf8(output.stderr).unwrap()
-    };
-    let expected = "plimsoll: no container, pod, machine or unit is alive; \
-                    `plimsoll ps --all` lists bare cgroups too\n";
-    assert_eq!(told(&["ps"]), expected);
-    assert_eq!(told(&["ps", "--all"]), "");
-    assert_eq!(told(&["ps", "--filter", "runtime=docker"]), "");
-}
-
-#[test]
-fn filters_choose() {
-    let world = World::new();
-    let chosen = |arguments: &[&str]| {
-        let table = world.shown(200, &[&["ps"], arguments].concat());
-        names(&table).join(" ")
-    };
-    assert_eq!(chosen(&["--filter", "runtime=docker"]), "web");
-    assert_eq!(chosen(&["--filter", "state=dead"]), "batch");
-    assert_eq!(chosen(&["--filter", "kind=slice"]), "/system.slice");
-    assert_eq!(chosen(&["-f", "label=app=shop"]), "web");
-    assert_eq!(chosen(&["-f", "label=app=bank"]), "");
+    assert_eq!(titles, expected);
+    let web = lines.find(|line| line.ends_with(" web")).unwrap();
+    let words: Vec<_> = web.split_whitespace().collect();
     assert_eq!(
-        chosen(&["-f", "runtime=systemd", "-f", "runtime=docker"]),
-        "web nginx.service"
+        (words[0], words[words.len() - 2]),
+        ("4c01db0b339c", "docker"),
+        "{web}"
     );
-    assert_eq!(chosen(&["-f", "runtime=docker", "-f", "kind=unit"]), "");
+    assert!(web.contains("Up 3 hours"), "{web}");
+    assert!(
+        !table.contains("nginx.service"),
+        "units are no containers: {table}"
+    );
+
+    let by = |arguments: &[&str]| {
+        let form = "{{.Names}} {{.State}} {{.Engine}}";
+        let all = [&["ps", "--format", form], arguments].concat();
+        text(&world.command(&all).output().unwrap())
+    };
+    assert_eq!(by(&["--filter", "name=web"]), "web running docker\n");
+    assert_eq!(
+        by(&["--filter", "name=web", "--filter", "status=paused"]),
+        ""
+    );
+    let id = format!("id={}", &WEB[..4]);
+    assert_eq!(by(&["--filter", &id]), "web running docker\n");
+    // Nobody but its engine knows, and no verb of ours applies to it.
+    assert_eq!(by(&["--filter", "volume=data"]), "");
+    assert_eq!(text(&world.command(&["ps", "-aq"]).output().unwrap()), "");
 }
 
 #[test]
-fn json_has_everything() {
+fn verbs_that_are_not_ours_to_apply_say_whose_it_is() {
     let world = World::new();
-    let list = world.json(&["ps", "--filter", "name=web"]);
-    assert_eq!(list["tick"], 3);
-    assert_eq!(list["taken"], "2024-05-06T10:00:03Z");
-    let web = &list["workloads"][0];
-    assert_eq!(web["identity"]["name"], "web");
-    assert_eq!(web["reading"]["limits"]["memory_max_bytes"], 256 << 20);
-    assert_eq!(web["oom_kills"], 2);
-    assert_eq!(list["workloads"].as_array().unwrap().len(), 1);
+    for (arguments, verb) in [
+        (&["stop", "web"][..], "stop"),
+        (&["rm", "-f", "web"], "rm"),
+        (&["logs", "web"], "logs"),
+        (&["exec", "web", "true"], "exec"),
+        (&["inspect", "web"], "inspect"),
+        (&["cp", "web:/etc/hosts", "."], "cp"),
+    ] {
+        let output = world
+            .command(&arguments[..1])
+            .args(&arguments[1..])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{verb}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        let expected = format!(
+            "plimsoll: web is docker's: use `docker {verb} web`; \
+             `plimsoll freeze`, `kill` and `limit` apply to it\n"
+        );
+        assert_eq!(told, expected);
+    }
 }
 
 #[test]
-fn folded_workloads_are_mentioned() {
-    let mut folded = snapshot(3);
-    folded.folded_workloads = 17;
-    let world = World::with(folded);
-    let output = world.command(&["ps"]).output().unwrap();
-    let expected =
-        "plimsoll: 17 more workloads are summed into `other`: see containers.max_workloads\n";
-    assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
-    world.snapshots.send_replace(Arc::new(snapshot(4)));
-    assert!(world.command(&["ps"]).output().unwrap().stderr.is_empty());
+fn a_wrong_option_is_no_exit_code_of_a_container() {
+    let world = World::new();
+    let of = |arguments: &[&str]| world.command(&[]).args(arguments).output().unwrap();
+    assert_eq!(of(&["run", "--wat", "image"]).status.code(), Some(125));
+    assert_eq!(
+        of(&["exec", "--wat", "web", "true"]).status.code(),
+        Some(125)
+    );
+    assert_eq!(of(&["stop", "--wat", "web"]).status.code(), Some(2));
+    assert_eq!(of(&["run", "--help"]).status.code(), Some(0));
+    assert_eq!(of(&["run", "image", "true"]).status.code(), Some(125));
 }

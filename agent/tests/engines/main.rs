@@ -8,6 +8,7 @@
 
 mod agent;
 mod attribution;
+mod command_line;
 mod containerd;
 mod docker;
 mod host;
@@ -19,6 +20,7 @@ mod podman;
 mod restart;
 mod runc;
 mod samples;
+mod terminal;
 mod whole;
 
 use std::io::Write as _;

@@ -26,7 +26,7 @@ impl Api {
 
     /// Whether it has taken its first readings.
     pub(crate) fn is_ready(&self) -> bool {
-        let answer = self.command(&["ps"]).output().unwrap();
+        let answer = self.command(&["workloads"]).output().unwrap();
         let list = serde_json::from_slice::<Value>(&answer.stdout).unwrap_or_default();
         list["tick"].as_u64() > Some(0)
     }
@@ -67,7 +67,7 @@ impl Api {
 
     /// One workload, dead or alive, by cgroup path.
     pub(crate) fn workload(&self, path: &str) -> Option<Value> {
-        let list = self.ask(&["ps", "--all"]);
+        let list = self.ask(&["workloads", "--all"]);
         let workloads = list["workloads"].as_array()?;
         workloads
             .iter()

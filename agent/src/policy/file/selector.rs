@@ -31,7 +31,7 @@ pub(super) const KEYS: &[Key] = &[
         "cgroup",
         "`\"/kubepods.slice/**\"`",
         "",
-        "Path of its cgroup, as in `plimsoll ps`. `*` stays within a segment, `**` is any number of \
+        "Path of its cgroup, as in `plimsoll workloads`. `*` stays within a segment, `**` is any number of \
          segments; `/a/**` is all below `/a`, and not `/a`.",
     ),
     key(

@@ -25,7 +25,7 @@ fn ps_and_stats_agree_with_docker_stats() {
     let options = ["--name", "listed", "--cpus", "0.5", "-m", "64m"];
     let container = docker.container("none", &options, &BUSY);
     let listed = || {
-        let list = agent.ask(&["ps", "--filter", "name=listed"]);
+        let list = agent.ask(&["workloads", "--filter", "name=listed"]);
         list["workloads"].as_array().unwrap().first().cloned()
     };
     let busy = |workload: Value| {

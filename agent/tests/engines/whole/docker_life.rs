@@ -62,7 +62,7 @@ fn docker_pause_freezes() {
     state(0.0);
     docker.cli(&["pause", "still"]);
     state(1.0);
-    let listed = agent.ask(&["ps", "--filter", "state=frozen"]);
+    let listed = agent.ask(&["workloads", "--filter", "state=frozen"]);
     let names: Vec<_> = listed["workloads"]
         .as_array()
         .unwrap()
@@ -87,7 +87,7 @@ fn docker_container_that_was_removed_waits_for_one_scrape() {
     // The command line does not count as a scrape.
     let dead = || {
         agent.ask(&[
-            "ps",
+            "workloads",
             "--all",
             "--filter",
             "state=dead",

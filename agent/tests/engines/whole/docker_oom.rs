@@ -26,7 +26,7 @@ fn oom_kill_is_counted_though_the_container_is_gone() {
     wait_until("the event", || !kernel_said().is_empty());
     // The command line is no scrape: the first one has the series of the dead.
     let dead = [
-        "ps",
+        "workloads",
         "--all",
         "--filter",
         "state=dead",

@@ -203,9 +203,9 @@ impl Agent {
         poll("tick", || tick().filter(|tick| *tick >= now + 2));
     }
 
-    /// `plimsoll ps --format json`.
+    /// `plimsoll workloads --format json`.
     pub(crate) fn ps(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&self.ask("ps", arguments)).expect("ps")
+        serde_json::from_str(&self.ask("workloads", arguments)).expect("workloads")
     }
 
     /// Ids of all cgroups it takes for alive.
@@ -217,7 +217,7 @@ impl Agent {
             .collect()
     }
 
-    /// One workload of `plimsoll ps --all`, dead or alive.
+    /// One workload of `plimsoll workloads --all`, dead or alive.
     pub(crate) fn workload(&self, id: &str) -> Option<Value> {
         let mut list = self.ps(&["--all"]);
         let all = list["workloads"].as_array_mut().expect("workloads");

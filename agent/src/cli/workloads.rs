@@ -1,4 +1,4 @@
-//! `plimsoll ps`
+//! `plimsoll workloads`
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::api::{
 /// out: widen it, or ask for `--format json`, which has everything.
 #[derive(Debug, Args)]
 #[command(after_help = FILTERS)]
-pub(super) struct PsArgs {
+pub(super) struct WorkloadsArgs {
     /// Slices, sandboxes, bare cgroups, the host and the dead too
     #[arg(short, long)]
     all: bool,
@@ -37,11 +37,10 @@ Filters:
   name=NAME  image=IMAGE  label=NAME[=VALUE]  pod=POD  namespace=NAMESPACE
 The same key several times: any of them. Different keys: all of them.";
 
-pub(super) const NOTHING_HERE: &str =
-    "no container, pod, machine or unit is alive; `plimsoll ps --all` lists bare cgroups too";
+pub(super) const NOTHING_HERE: &str = "no container, pod, machine or unit is alive; `plimsoll workloads --all` lists bare cgroups too";
 
 pub(super) async fn run(
-    args: PsArgs,
+    args: WorkloadsArgs,
     client: &Client,
     format: Format,
     out: &mut Output,

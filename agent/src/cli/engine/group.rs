@@ -1,0 +1,119 @@
+//! `plimsoll container …` and `plimsoll image …`: the same verbs under the name of what they are for.
+
+use bollard::models::ContainerPruneResponse;
+use clap::{Args, Subcommand};
+
+use super::super::failure::{Exit, Failure};
+use super::super::output::Output;
+use super::super::units;
+use super::client::Engine;
+use super::filters::{self, Filter};
+use super::inspect::{self, InspectOneKindArgs, Kind};
+use super::{ContainerVerb, archive_verbs, confirm, images, ps, run_container};
+
+/// Containers: the verbs without `container` do the same
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct ContainerArgs {
+    #[command(subcommand)]
+    verb: ContainerGroup,
+}
+
+#[derive(Debug, Subcommand)]
+enum ContainerGroup {
+    #[command(flatten)]
+    Same(ContainerVerb),
+    #[command(visible_aliases = ["list", "ps"])]
+    Ls(ps::PsArgs),
+    /// Show everything about containers, as JSON
+    Inspect(InspectOneKindArgs),
+    /// Remove containers that do not run
+    Prune {
+        /// Do not ask
+        #[arg(short, long)]
+        force: bool,
+        /// Only those that match, such as until=24h, label=a=b
+        #[arg(long, value_name = "NAME=VALUE")]
+        filter: Vec<Filter>,
+    },
+}
+
+/// Images
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct ImageArgs {
+    #[command(subcommand)]
+    verb: ImageGroup,
+}
+
+#[derive(Debug, Subcommand)]
+enum ImageGroup {
+    #[command(visible_alias = "list")]
+    Ls(images::ImagesArgs),
+    /// Show everything about images, as JSON
+    Inspect(InspectOneKindArgs),
+    #[command(visible_alias = "remove")]
+    Rm(archive_verbs::RmiArgs),
+    History(images::HistoryArgs),
+    Tag(archive_verbs::TagArgs),
+    Prune(archive_verbs::PruneImagesArgs),
+    Load(archive_verbs::LoadArgs),
+    Import(archive_verbs::ImportArgs),
+    Save(archive_verbs::SaveArgs),
+}
+
+pub(super) async fn container(
+    args: ContainerArgs,
+    engine: &Engine,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    match args.verb {
+        ContainerGroup::Same(verb) => run_container(verb, engine, out).await,
+        ContainerGroup::Ls(args) => ps::run(args, engine, out).await,
+        ContainerGroup::Inspect(args) => inspect::run(args.of(Kind::Container), engine, out).await,
+        ContainerGroup::Prune { force, filter } => prune(force, &filter, engine, out).await,
+    }
+}
+
+pub(super) async fn image(
+    args: ImageArgs,
+    engine: &Engine,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    match args.verb {
+        ImageGroup::Ls(args) => images::list(args, engine, out).await,
+        ImageGroup::Inspect(args) => inspect::run(args.of(Kind::Image), engine, out).await,
+        ImageGroup::Rm(args) => archive_verbs::rmi(args, engine, out).await,
+        ImageGroup::History(args) => images::history(args, engine, out).await,
+        ImageGroup::Tag(args) => archive_verbs::tag(args, engine).await,
+        ImageGroup::Prune(args) => archive_verbs::prune(args, engine, out).await,
+        ImageGroup::Load(args) => archive_verbs::load(args, engine, out).await,
+        ImageGroup::Import(args) => archive_verbs::import(args, engine, out).await,
+        ImageGroup::Save(args) => archive_verbs::save(args, engine).await,
+    }
+}
+
+async fn prune(
+    force: bool,
+    filter: &[Filter],
+    engine: &Engine,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    if !force && !confirm::asked("This will remove all containers that do not run.")? {
+        return Err(Failure::new(Exit::Failed, "nothing was removed"));
+    }
+    let filters = filters::encoded(filter);
+    let pruned: ContainerPruneResponse = engine
+        .post_json("/containers/prune", &[("filters", &filters)], &())
+        .await?;
+    let ids = pruned.containers_deleted.unwrap_or_default();
+    if !ids.is_empty() {
+        out.text(&format!("Deleted Containers:\n{}\n\n", ids.join("\n")))?;
+    }
+    let freed = u64::try_from(pruned.space_reclaimed.unwrap_or_default()).unwrap_or(0);
+    out.text(&format!(
+        "Total reclaimed space: {}\n",
+        units::traffic(freed)
+    ))?;
+    Ok(out.flush()?)
+}
