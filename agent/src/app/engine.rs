@@ -148,7 +148,7 @@ fn hold(workload: &Workload, made: &Made, enforcement: &enforce::Handle, tokio: 
 /// As the ledger will have it after its next tick.
 fn subject(workload: &Workload, made: &Made) -> ledger::Workload {
     let paths = made.cgroups.keys();
-    let paths = paths.map(|hierarchy| (hierarchy.clone(), workload.cgroup.clone()));
+    let paths = paths.map(|hierarchy| (*hierarchy, workload.cgroup.clone()));
     let placement = Placement {
         paths: paths.collect(),
     };

@@ -98,7 +98,7 @@ async fn join(
             return;
         }
         // The end of a client's input is not the end of its interest.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let writing = async {
         while let Some(chunk) = output.recv().await {
