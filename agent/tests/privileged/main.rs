@@ -11,6 +11,7 @@ mod cpu;
 mod daemon;
 mod hold;
 mod io;
+mod isolation;
 mod launch;
 mod losses;
 mod memory;

@@ -49,7 +49,7 @@ impl Mounts {
         let taken = |target: &Path| own.iter().any(|mount| same(mount.destination(), target));
 
         let mut list = Vec::new();
-        for default in defaults(&host, modes)? {
+        for default in defaults(&host)? {
             if !taken(default.destination()) {
                 list.push(default);
             }
@@ -82,7 +82,7 @@ fn same(one: &Path, other: &Path) -> bool {
     one.components().eq(other.components())
 }
 
-fn defaults(host: &HostConfig, modes: &Modes) -> Result<Vec<Mount>, SpecError> {
+fn defaults(host: &HostConfig) -> Result<Vec<Mount>, SpecError> {
     let privileged = host.privileged == Some(true);
     let writable = |options: &[&'static str]| -> Vec<&'static str> {
         let kept = options
@@ -91,7 +91,7 @@ fn defaults(host: &HostConfig, modes: &Modes) -> Result<Vec<Mount>, SpecError> {
         kept.copied().collect()
     };
     let common = ["nosuid", "noexec", "nodev"];
-    let mut list = vec![
+    Ok(vec![
         kernel("proc", "proc", "/proc", &common)?,
         kernel(
             "tmpfs",
@@ -124,17 +124,9 @@ fn defaults(host: &HostConfig, modes: &Modes) -> Result<Vec<Mount>, SpecError> {
             "/sys/fs/cgroup",
             &writable(&["ro", "nosuid", "noexec", "nodev", "relatime"]),
         )?,
-    ];
-    if modes.ipc == Share::Host {
-        list.push(bind_of(
-            Path::new("/dev/mqueue"),
-            Path::new("/dev/mqueue"),
-            &["rbind", "nosuid", "noexec", "nodev"],
-        )?);
-    } else {
-        list.push(kernel("mqueue", "mqueue", "/dev/mqueue", &common)?);
-    }
-    Ok(list)
+        // Of the IPC namespace, whosever it is.
+        kernel("mqueue", "mqueue", "/dev/mqueue", &common)?,
+    ])
 }
 
 fn shm(host: &HostConfig) -> Result<Mount, SpecError> {

@@ -264,10 +264,10 @@ pub(crate) fn make_rootfs(rootfs: &Path) {
         let file = dir.join("busybox");
         file.is_file().then_some(file)
     });
-    fs::copy(busybox.unwrap(), rootfs.join("bin/busybox")).unwrap();
-    let applets = Command::new(rootfs.join("bin/busybox"))
-        .arg("--list")
-        .output();
+    let busybox = busybox.unwrap();
+    fs::copy(&busybox, rootfs.join("bin/busybox")).unwrap();
+    // Not the copy: another test's fork may still have it open for writing, ETXTBSY.
+    let applets = Command::new(&busybox).arg("--list").output();
     for applet in String::from_utf8(applets.unwrap().stdout).unwrap().lines() {
         let link = rootfs.join("bin").join(applet);
         if applet != "busybox" && !link.exists() {
