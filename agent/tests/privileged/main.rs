@@ -17,6 +17,7 @@ mod losses;
 mod memory;
 mod namespaces;
 mod network;
+mod networks;
 mod once;
 mod oom;
 mod process;

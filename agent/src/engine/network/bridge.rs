@@ -117,7 +117,7 @@ fn make(route: &Route, network: &Network, present: bool) -> Result<u32, NetworkE
     if !network.has_ipv6() {
         sysctl::write_if_there(&format!("ipv6/conf/{name}/disable_ipv6"), "1")?;
     } else {
-        sysctl::write_if_there(&format!("ipv6/conf/{name}/accept_ra"), "0")?;
+        sysctl::settle_ipv6(&name)?;
     }
     if !network.internal {
         // The host's 127.0.0.1 reaches containers, and their answers find back; `ruleset` keeps others from it.

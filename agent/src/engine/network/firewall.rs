@@ -53,6 +53,15 @@ impl Firewall {
         self.load(rules)
     }
 
+    /// Whether the kernel may still have rules with a word in them, after a failure to load others.
+    pub(super) fn may_have(&self, word: &str) -> bool {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        match loaded.as_deref() {
+            Some(rules) => rules.contains(word),
+            None => self.was_used(),
+        }
+    }
+
     fn run(&self, rules: &str) -> Result<Output, NetworkError> {
         let write = || -> io::Result<File> {
             let options = OpenOptions::new()
@@ -72,7 +81,15 @@ impl Firewall {
             path: self.path.clone(),
             source,
         })?;
-        nft(&["-f", "-"], Stdio::from(input))
+        let output = nft(&["-f", "-"], Stdio::from(input));
+        if matches!(output, Err(NetworkError::NftMissing)) {
+            // Nothing was ever loaded; that the file is not there says so.
+            std::fs::remove_file(&self.path).map_err(|source| NetworkError::State {
+                path: self.path.clone(),
+                source,
+            })?;
+        }
+        output
     }
 }
 

@@ -117,7 +117,8 @@ impl Route {
                 true,
             )])),
         ]));
-        self.order(RouteNetlinkMessage::SetLink(message), 0)
+        // RTM_SETLINK does not look at a port's data (do_setlink(), net/core/rtnetlink.c, v6.12).
+        self.order(RouteNetlinkMessage::NewLink(message), 0)
     }
 
     /// Tags a link.

@@ -14,6 +14,7 @@
 
 mod attach;
 mod bridge;
+mod conntrack;
 mod disk;
 pub mod dns;
 mod error;
@@ -29,6 +30,7 @@ mod netlink;
 mod networks;
 mod pool;
 mod port;
+mod publish;
 mod reap;
 mod record;
 mod request;
@@ -37,6 +39,7 @@ mod resolv;
 mod ruleset;
 mod state;
 mod sysctl;
+mod veth;
 
 pub use error::NetworkError;
 pub use hosts::{ExtraHost, hostname, hosts};

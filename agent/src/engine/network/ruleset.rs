@@ -185,7 +185,7 @@ const PUBLISH: &str = "\tchain publish {
 \t\tfib daddr type local jump publish
 \t}
 \tchain output {
-\t\ttype nat hook output priority dstnat; policy accept;
+\t\ttype nat hook output priority -100; policy accept;
 \t\tip6 daddr ::1 return
 \t\tfib daddr type local jump publish
 \t}

@@ -31,6 +31,14 @@ pub(super) fn write_if_there(name: &str, value: &str) -> Result<(), NetworkError
     }
 }
 
+/// For an interface of ours that has IPv6: its addresses are given, and nobody else can have them. To find that out
+/// the kernel would take a second, in which neighbours are not answered.
+pub(super) fn settle_ipv6(interface: &str) -> Result<(), NetworkError> {
+    ["accept_ra", "accept_dad"]
+        .iter()
+        .try_for_each(|name| write_if_there(&format!("ipv6/conf/{interface}/{name}"), "0"))
+}
+
 fn path(name: &str) -> PathBuf {
     Path::new(ROOT).join(name)
 }
