@@ -11,6 +11,7 @@ mod attribution;
 mod containerd;
 mod docker;
 mod host;
+mod images;
 mod kernel;
 mod podman;
 mod restart;

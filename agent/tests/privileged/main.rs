@@ -10,6 +10,7 @@ mod control;
 mod cpu;
 mod daemon;
 mod hold;
+mod images;
 mod io;
 mod isolation;
 mod launch;

@@ -139,6 +139,15 @@ fn parse<'a, R: Read>(
         return Err(refused("has two sizes"));
     }
     let header = entry.header();
+    let old = header.as_old();
+    // An empty field is 0, as for Go's reader: some writers leave out what they do not know.
+    let or_empty = |field: &[u8], number: io::Result<u64>| {
+        if field.iter().all(|byte| matches!(byte, 0 | b' ')) {
+            Ok(0)
+        } else {
+            number.map_err(malformed)
+        }
+    };
     let device = || -> io::Result<(u32, u32)> {
         let (major, minor) = (header.device_major()?, header.device_minor()?);
         Ok((major.unwrap_or(0), minor.unwrap_or(0)))
@@ -162,10 +171,10 @@ fn parse<'a, R: Read>(
         }
         _ => return Err(refused("is of a kind that no file system has")),
     };
-    let owner = |key: &[u8], of_header: io::Result<u64>| {
+    let owner = |key: &[u8], field: &[u8], number: io::Result<u64>| {
         let id = match value(key) {
             Some(text) => pax::number(text),
-            None => Some(of_header.map_err(malformed)?),
+            None => Some(or_empty(field, number)?),
         };
         // The last one means "leave as it is" to chown(2).
         let id = id.and_then(|id| u32::try_from(id).ok());
@@ -175,14 +184,15 @@ fn parse<'a, R: Read>(
     let mtime = match value(b"mtime") {
         Some(text) => pax::time(text).ok_or_else(|| refused("has a malformed time"))?,
         None => Timespec {
-            tv_sec: i64::try_from(header.mtime().map_err(malformed)?).unwrap_or(0),
+            tv_sec: i64::try_from(or_empty(&old.mtime, header.mtime())?).unwrap_or(0),
             tv_nsec: 0,
         },
     };
+    let mode = or_empty(&old.mode, header.mode().map(u64::from))?;
     let attributes = Attributes {
-        mode: header.mode().map_err(malformed)? & 0o7777,
-        uid: owner(b"uid", header.uid())?,
-        gid: owner(b"gid", header.gid())?,
+        mode: u32::try_from(mode & 0o7777).unwrap_or(0),
+        uid: owner(b"uid", &old.uid, header.uid())?,
+        gid: owner(b"gid", &old.gid, header.gid())?,
         mtime,
         xattrs: pax::xattrs(records).ok_or_else(|| refused("has a malformed attribute"))?,
     };
@@ -233,6 +243,8 @@ struct Meter {
     /// Between two entries.
     in_metadata: Cell<bool>,
     position: Cell<u64>,
+    /// Where the padding of the entry before ends.
+    padded: Cell<u64>,
     metadata: RefCell<Vec<u8>>,
 }
 
@@ -240,7 +252,8 @@ impl Meter {
     /// How much of what comes pads the entry before.
     fn begin_metadata(&self) -> usize {
         self.in_metadata.set(true);
-        let padding = self.position.get().next_multiple_of(BLOCK) - self.position.get();
+        self.padded.set(self.position.get().next_multiple_of(BLOCK));
+        let padding = self.padded.get() - self.position.get();
         usize::try_from(padding).unwrap_or(0)
     }
 
@@ -257,7 +270,17 @@ struct Metered<R> {
 
 impl<R: Read> Read for Metered<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
+        let mut read = self.inner.read(buffer)?;
+        if read == 0 && self.meter.in_metadata.get() {
+            // The last entry may be without its padding: umoci writes that, Go reads it.
+            let missing = self
+                .meter
+                .padded
+                .get()
+                .saturating_sub(self.meter.position.get());
+            read = usize::try_from(missing).unwrap_or(0).min(buffer.len());
+            buffer.iter_mut().take(read).for_each(|byte| *byte = 0);
+        }
         let position = self.meter.position.get().saturating_add(read as u64);
         self.meter.position.set(position);
         if self.meter.in_metadata.get() {

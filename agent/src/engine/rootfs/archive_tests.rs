@@ -82,3 +82,19 @@ fn owners_that_cannot_be_are_refused() {
         assert!(matches!(error, ArchiveError::Refused { name, .. } if name == "short"));
     }
 }
+
+#[test]
+fn what_writers_leave_out_is_nothing() {
+    let mut empty = tar::Header::new_ustar();
+    empty.set_path("empty").unwrap();
+    empty.set_size(3);
+    empty.set_cksum();
+    let mut archive = empty.as_bytes().to_vec();
+    // Neither padding nor an end.
+    archive.extend(b"123");
+    let all = all(&archive).unwrap();
+    assert_eq!(all.len(), 1);
+    let Attributes { mode, uid, gid, .. } = all[0].1;
+    assert_eq!((mode, uid, gid), (0, 0, 0));
+    assert_eq!(all[0].1.mtime.tv_sec, 0);
+}

@@ -31,7 +31,8 @@ pub(crate) enum Form {
     },
 }
 
-/// Unpacks below `base`, a directory of the tree; returns the bytes of all files.
+/// Unpacks below `base`, a directory of the tree; returns the bytes of all files, links by
+/// the length of what they say, as Docker counts.
 ///
 /// # Errors
 /// The archive cannot be read, something in it is refused, or the file system says no. What was
@@ -111,8 +112,38 @@ impl Unpacker<'_> {
     fn parent(&mut self, directory: &Path) -> io::Result<OwnedFd> {
         match self.parent.take() {
             Some((path, parent)) if path == directory => Ok(parent),
-            _ => self.tree.make_directory(directory),
+            _ => match self.tree.make_directory(directory) {
+                Err(error)
+                    if error.kind() == ErrorKind::NotADirectory && self.form == Form::Layer =>
+                {
+                    self.replace_whiteouts(directory)?;
+                    self.tree.make_directory(directory)
+                }
+                made => made,
+            },
         }
+    }
+
+    /// Something is made in what this layer hides of lower ones, without an entry of its own.
+    fn replace_whiteouts(&self, directory: &Path) -> io::Result<()> {
+        let mut ancestors: Vec<_> = directory.ancestors().collect();
+        ancestors.reverse();
+        for path in ancestors {
+            let (parent, name) = tree::split(path);
+            let parent = self.tree.directory(parent)?;
+            let Some(stat) = tree::stat(parent.as_fd(), name)? else {
+                return Ok(());
+            };
+            if tree::is_whiteout(&stat) {
+                tree::remove(parent.as_fd(), name)?;
+                rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755))?;
+                return whiteout::make_opaque(Place {
+                    directory: parent.as_fd(),
+                    name,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn whiteout(&self, parent: &OwnedFd, whiteout: &Whiteout<'_>) -> io::Result<()> {
@@ -158,6 +189,7 @@ impl Unpacker<'_> {
             Kind::Symlink => {
                 let target = OsStr::from_bytes(&entry.link);
                 rustix::fs::symlinkat(target, parent, name).map_err(|e| failed(e.into()))?;
+                self.bytes = self.bytes.saturating_add(entry.link.len() as u64);
             }
             // It shares the attributes of what it is linked to.
             Kind::Hardlink => return self.hardlink(entry, place, failed),
