@@ -9,3 +9,8 @@ pub mod network;
 pub mod rootfs;
 pub mod spec;
 pub mod volume;
+
+pub use container::{
+    AttachQuery, Attachment, Engine, EngineError, EngineParts, ErrorKind, Events, Filters, Input,
+    ListQuery, LogChunk, LogsQuery, OnMade, RemoveOptions, Stream, WaitCondition, Workload,
+};

@@ -9,6 +9,7 @@ mod churn;
 mod control;
 mod cpu;
 mod daemon;
+mod engine;
 mod hold;
 mod images;
 mod io;

@@ -1,0 +1,116 @@
+//! One container in memory: its record, who changes it, who waits for it.
+
+use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
+
+use tokio::sync::{Mutex, oneshot, watch};
+
+use super::EngineError;
+use super::model::{ContainerDir, Life, Record, Settings};
+use crate::launch::Id;
+use crate::launch::shim::{Hello, Line};
+
+/// A container.
+#[derive(Debug)]
+pub(super) struct Cell {
+    pub(super) id: Id,
+    pub(super) dir: ContainerDir,
+    /// Held by the verb that starts, ends or removes it.
+    pub(super) verb: Mutex<()>,
+    record: watch::Sender<Record>,
+    /// One change at a time, on disk as in memory.
+    writing: Lock<()>,
+    /// Clients that came before it started.
+    early: Lock<Vec<Early>>,
+}
+
+/// A client that waits for the container's start.
+#[derive(Debug)]
+pub(super) struct Early {
+    pub(super) hello: Hello,
+    pub(super) line: oneshot::Sender<Line>,
+}
+
+impl Cell {
+    pub(super) fn new(dir: ContainerDir, settings: Settings, life: Life) -> Self {
+        Self {
+            id: settings.id.clone(),
+            dir,
+            verb: Mutex::new(()),
+            record: watch::Sender::new(Record {
+                settings: Arc::new(settings),
+                life,
+                removed: false,
+            }),
+            writing: Lock::new(()),
+            early: Lock::new(Vec::new()),
+        }
+    }
+
+    /// As it is now.
+    pub(super) fn record(&self) -> Record {
+        self.record.borrow().clone()
+    }
+
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.record.borrow().settings)
+    }
+
+    /// To be told of every change.
+    pub(super) fn watch(&self) -> watch::Receiver<Record> {
+        self.record.subscribe()
+    }
+
+    /// Changes its state. What cannot be written is so in memory all the same: it did happen.
+    pub(super) fn live(&self, change: impl FnOnce(&mut Life)) {
+        let _one_at_a_time = held(&self.writing);
+        let mut record = self.record();
+        change(&mut record.life);
+        if let Err(error) = self.dir.write_life(&record.life) {
+            tracing::error!(container = %self.id, %error, "state not recorded");
+        }
+        self.record.send_replace(record);
+    }
+
+    /// Changes its settings, once they are on disk.
+    pub(super) fn set(&self, change: impl FnOnce(&mut Settings)) -> Result<(), EngineError> {
+        let _one_at_a_time = held(&self.writing);
+        let mut record = self.record();
+        let mut settings = Settings::clone(&record.settings);
+        change(&mut settings);
+        self.dir
+            .write_settings(&settings)
+            .map_err(EngineError::record(&self.dir))?;
+        record.settings = Arc::new(settings);
+        self.record.send_replace(record);
+        Ok(())
+    }
+
+    /// Tells that it is no more.
+    pub(super) fn bury(&self) {
+        self.record.send_modify(|record| record.removed = true);
+    }
+
+    /// Asked once its verb is held: it may be gone by then.
+    pub(super) fn require(&self) -> Result<Record, EngineError> {
+        let record = self.record();
+        if record.removed {
+            return Err(EngineError::NoSuchContainer(self.id.to_string()));
+        }
+        Ok(record)
+    }
+
+    /// Has a client's line opened when it is made, before it runs.
+    pub(super) fn attach_early(&self, early: Early) {
+        held(&self.early).push(early);
+    }
+
+    /// Those who came before.
+    pub(super) fn take_early(&self) -> Vec<Early> {
+        std::mem::take(&mut *held(&self.early))
+    }
+}
+
+/// Nothing that is guarded so is left half done by a panic.
+pub(super) fn held<T>(lock: &Lock<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,81 @@
+//! Creating a container: everything is checked now, so that a start fails only for what happens then.
+
+use std::sync::Arc;
+
+use bollard::models::{ContainerCreateBody, ContainerCreateResponse, HostConfig};
+
+use super::EngineError;
+use super::cell::Cell;
+use super::handle::{Engine, Shared};
+use super::model::{ContainerDir, Life, LogOptions, Settings};
+use super::name::{self, new_id};
+use crate::launch::Id;
+
+impl Engine {
+    /// Records a container that can be started.
+    ///
+    /// # Errors
+    /// Its name is taken, its image is not here, or what is asked for cannot be had.
+    pub async fn create(
+        &self,
+        wanted: Option<String>,
+        body: ContainerCreateBody,
+    ) -> Result<ContainerCreateResponse, EngineError> {
+        let (cell, warnings) = self
+            .blocking(move |shared| shared.create(wanted.as_deref(), body))
+            .await?;
+        self.shared.events.container(&cell, "create", &[]);
+        Ok(ContainerCreateResponse {
+            id: cell.id.to_string(),
+            warnings,
+        })
+    }
+}
+
+impl Shared {
+    fn create(
+        &self,
+        wanted: Option<&str>,
+        mut body: ContainerCreateBody,
+    ) -> Result<(Arc<Cell>, Vec<String>), EngineError> {
+        let id = new_id()?;
+        let log = LogOptions::of(body.host_config.as_ref(), &self.config)?;
+        let name = self.registry.reserve(wanted, &id)?;
+        let completed = self.parts.complete(self, &id, &mut body);
+        let completed = completed.inspect_err(|_| self.registry.release(&name))?;
+        let cgroup = self.cgroup_of(&id, body.host_config.as_ref());
+        let settings = Settings {
+            id,
+            name,
+            created: name::now(),
+            body,
+            image: completed.image,
+            cgroup,
+            mounts: completed.mounts,
+            log,
+        };
+        let added = self.record(settings.clone());
+        if added.is_err() {
+            self.registry.release(&settings.name);
+            let others = |name: &str| self.users_of_volume(name);
+            self.parts.discard(&settings.mounts, &others);
+        }
+        added.map(|cell| (cell, completed.warnings))
+    }
+
+    fn record(&self, settings: Settings) -> Result<Arc<Cell>, EngineError> {
+        let dir = ContainerDir::new(&self.containers(), &settings.id);
+        dir.make(&settings, settings.durability())
+            .map_err(EngineError::record(&dir))?;
+        let cell = Arc::new(Cell::new(dir, settings, Life::default()));
+        self.registry.add(Arc::clone(&cell));
+        Ok(cell)
+    }
+
+    fn cgroup_of(&self, id: &Id, host: Option<&HostConfig>) -> String {
+        let asked = host.and_then(|host| host.cgroup_parent.as_deref());
+        let parent = asked.filter(|path| !path.is_empty());
+        let parent = parent.unwrap_or(&self.cgroup_parent);
+        format!("/{}/{id}", parent.trim_matches('/'))
+    }
+}

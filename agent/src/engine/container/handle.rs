@@ -1,0 +1,274 @@
+//! The engine's handle, and what its verbs share.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::EngineError;
+use super::cell::Cell;
+use super::events::Events;
+use super::exec::Execs;
+use super::parts::Parts;
+use super::registry::Registry;
+use super::spares::Spares;
+use crate::cgroup::Layout;
+use crate::config::EngineConfig;
+use crate::engine::image::{ImageId, Store, User};
+use crate::engine::network::Networks;
+use crate::engine::volume::Volumes;
+use crate::launch::shim::Made;
+use crate::launch::{Id, Sealed};
+
+const CONTAINERS: &str = "containers";
+const WORKLOADS: &str = "workloads";
+const BUNDLES: &str = "bundles";
+const LOCK: &str = "lock";
+/// How long the lock is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+const WAIT: Duration = Duration::from_millis(5);
+/// Child of the parent cgroup that shims live in; no id is that short.
+const SHIMS: &str = "shims";
+
+/// What an engine is made of.
+pub struct EngineParts {
+    pub config: EngineConfig,
+    /// The host's hierarchies.
+    pub layout: Layout,
+    /// What shims are executed from.
+    pub sealed: Sealed,
+    /// Parent of the cgroups of containers that have no `--cgroup-parent`, and of the shims'.
+    pub cgroup_parent: String,
+    pub token: CancellationToken,
+    pub events: Events,
+    /// Called when a container is made and has not begun to run: what the kernel is to know of it.
+    pub on_made: OnMade,
+}
+
+/// See [`EngineParts::on_made`]. Blocks the start while it runs.
+pub type OnMade = Arc<dyn Fn(&Workload, &Made) + Send + Sync>;
+
+/// A container as attribution knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    pub id: Id,
+    pub name: String,
+    pub image: String,
+    pub labels: std::collections::HashMap<String, String>,
+    /// Its cgroup, the same in every hierarchy.
+    pub cgroup: String,
+    /// `HostConfig.Annotations`.
+    pub annotations: std::collections::HashMap<String, String>,
+}
+
+/// The engine. Clones are the same one.
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What all verbs use.
+pub(super) struct Shared {
+    pub(super) config: EngineConfig,
+    pub(super) parts: Parts,
+    pub(super) registry: Registry,
+    pub(super) execs: Execs,
+    pub(super) spares: Spares,
+    pub(super) events: Events,
+    pub(super) cgroup_parent: String,
+    pub(super) on_made: OnMade,
+    pub(super) token: CancellationToken,
+    pub(super) tasks: TaskTracker,
+    /// The root is moved instead of exchanged: the host runs from its initial ramdisk.
+    pub(super) no_pivot: bool,
+    /// Of one engine alone.
+    _lock: File,
+}
+
+impl Shared {
+    pub(super) fn new(parts: EngineParts) -> Result<Self, EngineError> {
+        let EngineParts {
+            config,
+            layout,
+            sealed,
+            cgroup_parent,
+            token,
+            events,
+            on_made,
+        } = parts;
+        private_dir(&config.data_dir)?;
+        private_dir(&config.data_dir.join(CONTAINERS))?;
+        private_dir(&config.run_dir.join(WORKLOADS))?;
+        private_dir(&config.run_dir.join(BUNDLES))?;
+        let lock = lock(&config.data_dir.join(LOCK))?;
+        let shims = format!("{}/{SHIMS}", cgroup_parent.trim_end_matches('/'));
+        Ok(Self {
+            parts: Parts::open(&config, layout, events.clone())?,
+            registry: Registry::default(),
+            execs: Execs::default(),
+            spares: Spares::new(sealed, shims),
+            events,
+            cgroup_parent,
+            on_made,
+            token,
+            tasks: TaskTracker::new(),
+            no_pivot: runs_from_ramdisk(),
+            config,
+            _lock: lock,
+        })
+    }
+
+    /// Directory of the containers' records.
+    pub(super) fn containers(&self) -> PathBuf {
+        self.config.data_dir.join(CONTAINERS)
+    }
+
+    /// Directory of `launch`'s states.
+    pub(super) fn workloads(&self) -> PathBuf {
+        self.config.run_dir.join(WORKLOADS)
+    }
+
+    pub(super) fn bundles(&self) -> PathBuf {
+        self.config.run_dir.join(BUNDLES)
+    }
+
+    pub(super) fn bundle(&self, id: &Id) -> PathBuf {
+        self.bundles().join(id.as_str())
+    }
+
+    /// The cgroup that shims live in.
+    pub(super) fn shims(&self) -> String {
+        format!("{}/{SHIMS}", self.cgroup_parent.trim_end_matches('/'))
+    }
+}
+
+impl Engine {
+    /// The container that an id, the beginning of one, or a name means.
+    ///
+    /// # Errors
+    /// There is none, or several.
+    pub fn resolve(&self, wanted: &str) -> Result<Id, EngineError> {
+        Ok(self.cell(wanted)?.id.clone())
+    }
+
+    /// The images on this host.
+    #[must_use]
+    pub fn images(&self) -> Arc<Store> {
+        Arc::clone(&self.shared.parts.images)
+    }
+
+    /// The volumes.
+    #[must_use]
+    pub fn volumes(&self) -> Arc<Volumes> {
+        Arc::clone(&self.shared.parts.volumes)
+    }
+
+    /// The networks.
+    #[must_use]
+    pub fn networks(&self) -> Arc<Networks> {
+        Arc::clone(&self.shared.parts.networks)
+    }
+
+    /// Ids of the containers that have a volume.
+    #[must_use]
+    pub fn users_of_volume(&self, name: &str) -> Vec<String> {
+        self.shared.users_of_volume(name)
+    }
+
+    /// A container of an image; one that runs, if there is one.
+    #[must_use]
+    pub fn user_of_image(&self, image: &ImageId) -> Option<User> {
+        self.shared.user_of_image(image)
+    }
+
+    /// Where events are told and heard.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.shared.events.clone()
+    }
+
+    /// Containers with processes, for attribution.
+    #[must_use]
+    pub fn own_workloads(&self) -> Vec<Workload> {
+        let cells = self.shared.registry.all();
+        let active = cells.iter().filter(|cell| cell.record().life.is_active());
+        active.map(|cell| Workload::of(cell)).collect()
+    }
+
+    /// Waits until the tasks have ended that the cancelled token told to. Containers go on.
+    pub async fn stopped(&self) {
+        self.shared.spares.clear();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+
+    pub(super) fn cell(&self, wanted: &str) -> Result<Arc<Cell>, EngineError> {
+        self.shared.registry.resolve(wanted)
+    }
+
+    /// Does what blocks where it may.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let shared = Arc::clone(&self.shared);
+        match tokio::task::spawn_blocking(move || work(&shared)).await {
+            Ok(done) => done,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(EngineError::ShuttingDown),
+        }
+    }
+}
+
+impl Workload {
+    pub(super) fn of(cell: &Cell) -> Self {
+        let settings = cell.settings();
+        let annotations = settings.host().and_then(|host| host.annotations.clone());
+        Self {
+            id: cell.id.clone(),
+            name: settings.name.clone(),
+            image: settings.image_name(),
+            labels: settings.labels(),
+            cgroup: settings.cgroup.clone(),
+            annotations: annotations.unwrap_or_default(),
+        }
+    }
+}
+
+fn private_dir(path: &Path) -> Result<(), EngineError> {
+    let mut builder = fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o711).create(path);
+    made.map_err(EngineError::io("make", path))
+}
+
+/// Two engines on one directory would each take the other's containers for leftovers. Of an agent that was
+/// just killed, a process that was about to become a shim may have the lock for a moment.
+fn lock(path: &Path) -> Result<File, EngineError> {
+    let file = File::create(path).map_err(EngineError::io("make", path))?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                std::thread::sleep(WAIT);
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(EngineError::InUse(path.to_owned()));
+            }
+            Err(error) => return Err(EngineError::io("lock", path)(io::Error::from(error))),
+        }
+    }
+}
+
+/// The kernel does not exchange the root of a host that runs from its initial ramdisk
+/// (fs/namespace.c `path_pivot_root()`, v6.12).
+fn runs_from_ramdisk() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    mounts.starts_with("rootfs / ")
+}

@@ -1,0 +1,92 @@
+//! A container's configuration, checked and completed when it is created.
+
+use bollard::models::ContainerCreateBody;
+
+use super::{Bound, Parts, ROOTFS, image};
+use crate::engine::container::EngineError;
+use crate::engine::container::handle::Shared;
+use crate::engine::container::name::SHORT;
+use crate::engine::network::{DEFAULT_NETWORK, NetworkMode};
+use crate::engine::spec;
+use crate::launch::Id;
+
+/// What was found out.
+pub(in crate::engine::container) struct Completed {
+    /// The image by digest.
+    pub(in crate::engine::container) image: Option<String>,
+    pub(in crate::engine::container) mounts: Vec<Bound>,
+    pub(in crate::engine::container) warnings: Vec<String>,
+}
+
+impl Parts {
+    /// Refuses what cannot be had, and completes what is not said. Makes volumes.
+    pub(in crate::engine::container) fn complete(
+        &self,
+        shared: &Shared,
+        id: &Id,
+        body: &mut ContainerCreateBody,
+    ) -> Result<Completed, EngineError> {
+        spec::validate(body)?;
+        let host = body.host_config.get_or_insert_default();
+        let has_rootfs = host
+            .annotations
+            .as_ref()
+            .is_some_and(|all| all.contains_key(ROOTFS));
+        let mut image = None;
+        if !has_rootfs {
+            let name = body.image.clone().unwrap_or_default();
+            if name.is_empty() {
+                return Err(EngineError::Invalid("no image specified".to_owned()));
+            }
+            let digest = self.images.resolve(&name)?;
+            image::merge(body, self.images.image(&digest)?.config());
+            image = Some(digest.to_string());
+        }
+        spec::command(body, None)?;
+        let host = body.host_config.clone().unwrap_or_default();
+        let mode = mode_of(host.network_mode.as_deref());
+        match &mode {
+            NetworkMode::Named(name) => drop(self.networks.inspect(name)?),
+            NetworkMode::Container(name) => drop(shared.registry.resolve(name)?),
+            NetworkMode::None | NetworkMode::Host => {}
+        }
+        if body.hostname.as_deref().is_none_or(str::is_empty) {
+            body.hostname = match mode {
+                NetworkMode::Host => Some(host_name()),
+                NetworkMode::Container(ref name) => shared
+                    .registry
+                    .resolve(name)?
+                    .settings()
+                    .body
+                    .hostname
+                    .clone(),
+                NetworkMode::None | NetworkMode::Named(_) => {
+                    Some(id.as_str().chars().take(SHORT).collect())
+                }
+            };
+        }
+        let anonymous = body.volumes.clone().unwrap_or_default();
+        let mounts = self.bounds(shared, &host, &anonymous)?;
+        let warnings = match mode {
+            NetworkMode::Named(_) => self.networks.warnings(),
+            NetworkMode::None | NetworkMode::Host | NetworkMode::Container(_) => Vec::new(),
+        };
+        Ok(Completed {
+            image,
+            mounts,
+            warnings,
+        })
+    }
+}
+
+pub(super) fn mode_of(words: Option<&str>) -> NetworkMode {
+    match words.unwrap_or(DEFAULT_NETWORK).parse() {
+        Ok(mode) => mode,
+        Err(never) => match never {},
+    }
+}
+
+pub(super) fn host_name() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
+}

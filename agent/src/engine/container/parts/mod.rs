@@ -1,0 +1,163 @@
+//! Everything that the life of a container takes from the engine's other parts: images, root filesystems,
+//! volumes, networks, specifications. What they refuse is told in their own words.
+
+mod bound;
+mod complete;
+mod error;
+mod files;
+mod image;
+mod joined;
+mod names;
+mod network;
+mod prepare;
+mod size;
+mod update;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bollard::models::ContainerCreateBody;
+
+pub(super) use bound::Bound;
+
+use super::EngineError;
+use super::events::Events;
+use super::handle::Shared;
+use super::model::Settings;
+use super::name::SHORT;
+use crate::cgroup::Layout;
+use crate::config::EngineConfig;
+use crate::engine::image::{ImageId, Store, User};
+use crate::engine::network::Networks;
+use crate::engine::rootfs::{Mounts, Overlay};
+use crate::engine::spec;
+use crate::engine::volume::Volumes;
+use crate::launch::Id;
+
+/// A directory of the host's that is the root filesystem.
+pub(super) const ROOTFS: &str = "plimsoll.rootfs";
+/// `overlay`: what is written goes elsewhere; `direct`: it goes there.
+const ROOTFS_MODE: &str = "plimsoll.rootfs-mode";
+const DIRECT: &str = "direct";
+
+/// The engine's other parts.
+pub(super) struct Parts {
+    pub(super) images: Arc<Store>,
+    pub(super) volumes: Arc<Volumes>,
+    pub(super) networks: Arc<Networks>,
+    mounts: Mounts,
+    layout: Layout,
+    events: Events,
+}
+
+/// Where a container's root filesystem comes from.
+enum Root {
+    Direct(PathBuf),
+    Layers(Overlay),
+}
+
+impl Parts {
+    pub(super) fn open(
+        config: &EngineConfig,
+        layout: Layout,
+        events: Events,
+    ) -> Result<Self, EngineError> {
+        let data = &config.data_dir;
+        Ok(Self {
+            images: Arc::new(Store::open(&data.join("images"))?),
+            volumes: Arc::new(Volumes::open(&data.join("volumes"))?),
+            networks: Arc::new(Networks::open(&data.join("networks"))?),
+            mounts: Mounts::open(&config.run_dir.join("rootfs"))?,
+            layout,
+            events,
+        })
+    }
+
+    /// What is run, for those who look.
+    pub(super) fn command(&self, body: &ContainerCreateBody) -> Vec<String> {
+        // Nothing, where the image is to say it and is not here any more.
+        spec::command(body, None).unwrap_or_default()
+    }
+
+    fn root(&self, settings: &Settings, dir: &Path) -> Result<Root, EngineError> {
+        let annotations = settings.host().and_then(|host| host.annotations.as_ref());
+        let said = |key: &str| annotations.and_then(|all| all.get(key)).map(String::as_str);
+        let lower = match (said(ROOTFS), &settings.image) {
+            (Some(path), _) if said(ROOTFS_MODE) == Some(DIRECT) => {
+                return Ok(Root::Direct(path.into()));
+            }
+            (Some(path), _) => vec![path.into()],
+            (None, Some(image)) => self.images.layers(&self.images.resolve(image)?)?,
+            (None, None) => return Err(EngineError::Invalid("no image".to_owned())),
+        };
+        Ok(Root::Layers(Overlay {
+            lower,
+            upper: dir.join("upper"),
+            work: dir.join("work"),
+        }))
+    }
+
+    /// Takes a container that has ended from its networks, and its root filesystem down.
+    pub(super) fn release(&self, settings: &Settings) {
+        self.disconnect(settings);
+        if let Err(error) = self.mounts.unmount(settings.id.as_str()) {
+            tracing::warn!(container = %settings.id, %error, "root filesystem left mounted");
+        }
+    }
+
+    /// Removes what is a removed container's alone. `users` of a volume: by `--volumes-from` others may have it.
+    pub(super) fn discard(&self, bounds: &[Bound], users: &dyn Fn(&str) -> Vec<String>) {
+        for bound in bounds.iter().filter(|bound| bound.anonymous) {
+            let Some(name) = &bound.name else { continue };
+            if let Err(error) = self.volumes.remove(name, true, users) {
+                tracing::debug!(volume = name, %error, "volume kept");
+            }
+        }
+    }
+
+    /// Takes down what is left of containers that do not run.
+    pub(super) fn reap(&self, running: &[Id]) {
+        let keep = |name: &str| running.iter().any(|id| id.as_str() == name);
+        match self.mounts.reap(&keep) {
+            Ok(names) if names.is_empty() => {}
+            Ok(names) => tracing::info!(
+                ?names,
+                "root filesystems of containers that ended unmounted"
+            ),
+            Err(error) => tracing::warn!(%error, "root filesystems left mounted"),
+        }
+        let live = running.iter().map(ToString::to_string).collect();
+        match self.networks.reap(&live) {
+            Ok(reaped) if reaped == Default::default() => {}
+            Ok(reaped) => tracing::info!(?reaped, "what was left of networks taken down"),
+            Err(error) => tracing::warn!(%error, "leftovers of networks stay"),
+        }
+    }
+}
+
+impl Shared {
+    /// Ids of containers that have a volume.
+    pub(super) fn users_of_volume(&self, name: &str) -> Vec<String> {
+        let cells = self.registry.all().into_iter();
+        let users = cells.filter(|cell| {
+            let settings = cell.settings();
+            settings
+                .mounts
+                .iter()
+                .any(|bound| bound.name.as_deref() == Some(name))
+        });
+        users.map(|cell| cell.id.to_string()).collect()
+    }
+
+    /// A container of an image; one that runs, if there is one.
+    pub(super) fn user_of_image(&self, image: &ImageId) -> Option<User> {
+        let digest = image.to_string();
+        let cells = self.registry.all().into_iter();
+        let of_image = cells.filter(|cell| cell.settings().image.as_deref() == Some(&digest));
+        let users = of_image.map(|cell| User {
+            container: cell.id.as_str().chars().take(SHORT).collect(),
+            running: cell.record().life.is_active(),
+        });
+        users.max_by_key(|user| user.running)
+    }
+}

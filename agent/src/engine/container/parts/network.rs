@@ -1,0 +1,242 @@
+//! A container's places in networks.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use bollard::models::{
+    EndpointSettings, EventMessageTypeEnum, PortMap, PortSummary, PortSummaryTypeEnum,
+};
+
+use super::Parts;
+use super::names::{mode, servers};
+use crate::engine::container::EngineError;
+use crate::engine::container::model::{ContainerDir, Settings};
+use crate::engine::container::name::SHORT;
+use crate::engine::network::{Endpoint, NetworkMode, Protocol, Publish, Published, Wish};
+
+impl Parts {
+    /// Attaches a container whose first process waits.
+    pub(in crate::engine::container) fn connect(
+        &self,
+        settings: &Settings,
+        dir: &ContainerDir,
+        pid: u32,
+    ) -> Result<(), EngineError> {
+        let NetworkMode::Named(first) = mode(settings) else {
+            return Ok(());
+        };
+        let netns = format!("/proc/{pid}/ns/net");
+        let mut endpoints = Vec::new();
+        let asked = asked(settings);
+        let others = asked.keys().filter(|name| **name != first);
+        for network in std::iter::once(&first).chain(others) {
+            let mut wish = wish(settings, network, asked.get(network))?;
+            if endpoints.is_empty() {
+                wish.ports = publish(settings)?;
+            }
+            let endpoint =
+                self.networks
+                    .attach(network, settings.id.as_str(), Path::new(&netns), &wish)?;
+            self.tell("connect", settings, &endpoint);
+            endpoints.push(endpoint);
+        }
+        self.write_names(settings, dir.path(), &endpoints)
+    }
+
+    /// Takes it out of all networks.
+    pub(super) fn disconnect(&self, settings: &Settings) {
+        for endpoint in self.networks.endpoints(settings.id.as_str()) {
+            match self.networks.detach(&endpoint) {
+                Ok(()) => self.tell("disconnect", settings, &endpoint),
+                Err(error) => {
+                    tracing::warn!(container = %settings.id, %error, "not detached from its network");
+                }
+            }
+        }
+    }
+
+    fn tell(&self, action: &str, settings: &Settings, endpoint: &Endpoint) {
+        let attributes = [
+            ("container", settings.id.to_string()),
+            ("name", self.network_name(endpoint)),
+            ("type", "bridge".to_owned()),
+        ];
+        let attributes = attributes.map(|(key, value)| (key.to_owned(), value));
+        self.events.tell(
+            EventMessageTypeEnum::NETWORK,
+            action,
+            &endpoint.network,
+            HashMap::from(attributes),
+        );
+    }
+
+    fn network_name(&self, endpoint: &Endpoint) -> String {
+        let network = self.networks.inspect(&endpoint.network);
+        network
+            .ok()
+            .and_then(|network| network.name)
+            .unwrap_or_default()
+    }
+
+    /// As `inspect` shows them, by name: of one that does not run, those it will be in.
+    pub(in crate::engine::container) fn networks_of(
+        &self,
+        settings: &Settings,
+    ) -> HashMap<String, EndpointSettings> {
+        let mut all: HashMap<_, _> = match mode(settings) {
+            NetworkMode::Container(_) => HashMap::new(),
+            NetworkMode::None => HashMap::from([("none".to_owned(), None)]),
+            NetworkMode::Host => HashMap::from([("host".to_owned(), None)]),
+            NetworkMode::Named(first) => {
+                let mut all = HashMap::from([(first, None)]);
+                all.extend(
+                    asked(settings)
+                        .into_iter()
+                        .map(|(name, one)| (name, Some(one))),
+                );
+                all
+            }
+        };
+        let live = self.networks.endpoints(settings.id.as_str());
+        let live: HashMap<_, _> = live
+            .iter()
+            .map(|endpoint| (self.network_name(endpoint), endpoint.settings()))
+            .collect();
+        let mut shown: HashMap<_, _> = all
+            .drain()
+            .map(|(name, asked)| {
+                let id = self
+                    .networks
+                    .inspect(&name)
+                    .ok()
+                    .and_then(|network| network.id);
+                let settings = EndpointSettings {
+                    network_id: id,
+                    ..asked.unwrap_or_default()
+                };
+                (name, settings)
+            })
+            .collect();
+        shown.extend(live);
+        shown
+    }
+
+    fn published(&self, settings: &Settings) -> Vec<Published> {
+        let endpoints = self.networks.endpoints(settings.id.as_str()).into_iter();
+        endpoints.flat_map(|endpoint| endpoint.ports).collect()
+    }
+
+    /// As `inspect` shows them; exposed ones have nothing behind them.
+    pub(in crate::engine::container) fn port_map(&self, settings: &Settings) -> PortMap {
+        let mut map = Published::to_map(&self.published(settings));
+        if !self.networks.endpoints(settings.id.as_str()).is_empty() {
+            for port in settings.body.exposed_ports.iter().flatten() {
+                map.entry(port.clone()).or_insert(None);
+            }
+        }
+        map
+    }
+
+    /// As `ps` shows them.
+    pub(in crate::engine::container) fn ports(&self, settings: &Settings) -> Vec<PortSummary> {
+        let published = self.published(settings);
+        let mut ports: Vec<_> = published
+            .iter()
+            .map(|one| PortSummary {
+                ip: Some(one.host_ip.to_string()),
+                private_port: one.container_port,
+                public_port: Some(one.host_port),
+                typ: Some(match one.protocol {
+                    Protocol::Tcp => PortSummaryTypeEnum::TCP,
+                    Protocol::Udp => PortSummaryTypeEnum::UDP,
+                    Protocol::Sctp => PortSummaryTypeEnum::SCTP,
+                }),
+            })
+            .collect();
+        let exposed = self.port_map(settings).into_iter();
+        for (port, _) in exposed.filter(|(_, bindings)| bindings.is_none()) {
+            let (number, protocol) = port.split_once('/').unwrap_or((&port, "tcp"));
+            ports.extend(number.parse().ok().map(|private_port| PortSummary {
+                ip: None,
+                private_port,
+                public_port: None,
+                typ: protocol.parse().ok(),
+            }));
+        }
+        ports.sort_by_key(|port| (port.private_port, port.public_port));
+        ports
+    }
+}
+
+/// `NetworkingConfig.EndpointsConfig`.
+fn asked(settings: &Settings) -> HashMap<String, EndpointSettings> {
+    let config = settings.body.networking_config.as_ref();
+    let endpoints = config.and_then(|config| config.endpoints_config.clone());
+    let mut endpoints = endpoints.unwrap_or_default();
+    // The client's other name of the first one.
+    if let Some(default) = endpoints.remove("default") {
+        endpoints.insert(mode(settings).to_string(), default);
+    }
+    endpoints
+}
+
+fn wish(
+    settings: &Settings,
+    network: &str,
+    asked: Option<&EndpointSettings>,
+) -> Result<Wish, EngineError> {
+    let body = &settings.body;
+    let address = |text: Option<&String>| -> Result<_, EngineError> {
+        let given = text.filter(|text| !text.is_empty());
+        let refused = |text: &String| EngineError::Invalid(format!("invalid IP address: {text}"));
+        given
+            .map(|text| text.parse().map_err(|_| refused(text)))
+            .transpose()
+    };
+    let ipam = asked.and_then(|asked| asked.ipam_config.as_ref());
+    let mac = asked.and_then(|asked| asked.mac_address.as_deref());
+    let mac = mac.filter(|text| !text.is_empty()).map(|text| {
+        text.parse()
+            .map_err(|_| EngineError::Invalid(format!("invalid MAC address: {text}")))
+    });
+    let mut aliases = asked
+        .and_then(|asked| asked.aliases.clone())
+        .unwrap_or_default();
+    if crate::engine::network::DEFAULT_NETWORK != network {
+        aliases.push(settings.id.as_str().chars().take(SHORT).collect());
+    }
+    Ok(Wish {
+        name: settings.name.clone(),
+        hostname: body.hostname.clone().unwrap_or_default(),
+        aliases,
+        ipv4: address(ipam.and_then(|ipam| ipam.ipv4_address.as_ref()))?,
+        ipv6: address(ipam.and_then(|ipam| ipam.ipv6_address.as_ref()))?,
+        mac: mac.transpose()?,
+        ports: Vec::new(),
+        dns: servers(settings),
+    })
+}
+
+/// `-p` and `-P`.
+fn publish(settings: &Settings) -> Result<Vec<Publish>, EngineError> {
+    let Some(host) = settings.host() else {
+        return Ok(Vec::new());
+    };
+    let mut ports = match &host.port_bindings {
+        Some(bindings) => Publish::from_map(bindings)?,
+        None => Vec::new(),
+    };
+    if host.publish_all_ports == Some(true) {
+        for exposed in settings.body.exposed_ports.iter().flatten() {
+            for port in Publish::parse(exposed)? {
+                let is_named = |one: &Publish| {
+                    (one.container_port, one.protocol) == (port.container_port, port.protocol)
+                };
+                if !ports.iter().any(is_named) {
+                    ports.push(port);
+                }
+            }
+        }
+    }
+    Ok(ports)
+}

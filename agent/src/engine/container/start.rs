@@ -1,0 +1,169 @@
+//! From a record to a running workload.
+
+use std::sync::Arc;
+
+use super::EngineError;
+use super::cell::Cell;
+use super::handle::{Engine, Shared, Workload};
+use super::model::{Phase, Record};
+use super::supervise::Hold;
+use crate::launch::shim::{CreateRequest, Held, Line, ShimError};
+use crate::launch::{Fate, Signal, settle_one};
+
+impl Engine {
+    /// Starts a container.
+    ///
+    /// # Errors
+    /// It runs, or it cannot be made.
+    pub async fn start(&self, wanted: &str) -> Result<(), EngineError> {
+        let cell = self.cell(wanted)?;
+        let _verb = cell.verb.lock().await;
+        let life = cell.require()?.life;
+        match life.phase {
+            Phase::Running if life.paused => return Err(EngineError::StartPaused),
+            Phase::Starting | Phase::Running | Phase::Restarting => {
+                return Err(EngineError::AlreadyStarted(cell.id.clone()));
+            }
+            Phase::Removing => return Err(EngineError::MarkedForRemoval),
+            Phase::Created | Phase::Exited => {}
+        }
+        self.bring_up(&cell, true).await
+    }
+
+    /// Starts one whose verb is held; `by_user`: not by its restart policy.
+    pub(super) async fn bring_up(
+        &self,
+        cell: &Arc<Cell>,
+        by_user: bool,
+    ) -> Result<(), EngineError> {
+        let own = Arc::clone(cell);
+        let started = self
+            .blocking(move |shared| shared.launch(&own, by_user))
+            .await;
+        match started {
+            Ok(held) => {
+                self.shared.events.container(cell, "start", &[]);
+                self.supervise(Arc::clone(cell), Hold::Shim(held));
+                self.refill_later();
+                Ok(())
+            }
+            Err(error) => {
+                let code = error.exit_code().to_string();
+                self.shared
+                    .events
+                    .container(cell, "die", &[("exitCode", code)]);
+                self.refill_later();
+                if cell.settings().is_removed_at_exit() {
+                    self.remove_ended(cell).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn refill_later(&self) {
+        let shared = Arc::clone(&self.shared);
+        self.shared
+            .tasks
+            .spawn_blocking(move || shared.spares.refill());
+    }
+}
+
+impl Shared {
+    /// Makes the workload and lets it run. Blocks.
+    fn launch(&self, cell: &Cell, by_user: bool) -> Result<Held, EngineError> {
+        let record = cell.record();
+        cell.live(|life| {
+            life.phase = Phase::Starting;
+            if by_user {
+                life.stopped_by_user = false;
+                life.restart_count = 0;
+                life.restart_delay_ms = 0;
+            }
+        });
+        let launched = self.prepare_and_make(cell, &record);
+        launched.inspect_err(|error| {
+            // Those who came early hear the end of it.
+            drop(cell.take_early());
+            self.parts.release(&record.settings);
+            let text = error.with_causes();
+            cell.live(|life| life.fail(error.exit_code(), text));
+        })
+    }
+
+    fn prepare_and_make(&self, cell: &Cell, record: &Record) -> Result<Held, EngineError> {
+        let settings = &record.settings;
+        let bundle = self.bundle(&cell.id);
+        let _pins = self.parts.prepare(self, settings, &cell.dir, &bundle)?;
+        let request = CreateRequest {
+            id: cell.id.clone(),
+            root: self.workloads(),
+            bundle,
+            stdio: settings.stdio(cell.dir.log()),
+            no_pivot: self.no_pivot,
+        };
+        let mut held = self.make(&request)?;
+        match self.let_run(cell, record, &mut held) {
+            Ok(()) => Ok(held),
+            Err(error) => {
+                undo(&cell.id, held);
+                Err(error)
+            }
+        }
+    }
+
+    /// Has a shim make it; once more with another, if somebody killed the shim.
+    fn make(&self, request: &CreateRequest) -> Result<Held, EngineError> {
+        let spare = self
+            .spares
+            .take()
+            .map_err(|error| EngineError::shim(&error))?;
+        match spare.create(request.clone(), None) {
+            Err(ShimError::Gone | ShimError::Link(_)) => {}
+            made => return made.map_err(|error| EngineError::shim(&error)),
+        }
+        match settle_one(&request.root, &request.id)? {
+            Fate::Undone => {}
+            _ => return Err(EngineError::shim(&ShimError::Gone)),
+        }
+        let spare = self
+            .spares
+            .fresh()
+            .map_err(|error| EngineError::shim(&error))?;
+        let made = spare.create(request.clone(), None);
+        made.map_err(|error| EngineError::shim(&error))
+    }
+
+    /// What is to be done while it waits to be started, and the start.
+    fn let_run(&self, cell: &Cell, record: &Record, held: &mut Held) -> Result<(), EngineError> {
+        for warning in &held.made.warnings {
+            tracing::warn!(container = %cell.id, %warning, "not as asked for");
+        }
+        let process = held.made.process;
+        self.parts
+            .connect(&record.settings, &cell.dir, process.pid)?;
+        (self.on_made)(&Workload::of(cell), &held.made);
+        let state = self.workloads().join(cell.id.as_str());
+        for early in cell.take_early() {
+            let line = Line::open(&state, &early.hello);
+            let line = line.map_err(EngineError::io("attach to the shim in", &state))?;
+            // It may have gone meanwhile.
+            let _ = early.line.send(line);
+        }
+        held.start().map_err(|error| EngineError::shim(&error))?;
+        cell.live(|life| life.start(process));
+        Ok(())
+    }
+}
+
+/// Ends one that was made and is not to run.
+fn undo(id: &crate::launch::Id, mut held: Held) {
+    // It may have ended by itself.
+    let _ = held.made.process.signal(Signal::KILL);
+    if let Err(error) = held.wait().map(drop) {
+        tracing::debug!(container = %id, %error, "not seen to end");
+    }
+    if let Err(error) = held.reap() {
+        tracing::debug!(container = %id, %error, "shim not reaped");
+    }
+}

@@ -1,0 +1,220 @@
+//! Who watches a running container: until it ends, and when it is to be started again.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+
+use super::EngineError;
+use super::cell::Cell;
+use super::handle::Engine;
+use super::model::Phase;
+use super::readiness::readable;
+use super::restart::{self, Decision};
+use crate::launch::shim::{Held, Kind, Line};
+use crate::launch::{Exit, Fate, Process, settle_one};
+
+const CHUNK: usize = 4 * 1024;
+/// The exit code of which nobody knows.
+const UNKNOWN: u8 = 255;
+
+/// How a running container is watched.
+pub(super) enum Hold {
+    /// By its shim, which this agent started.
+    Shim(Held),
+    /// By its shim, which an earlier agent started.
+    Line(Line),
+    /// It has no shim any more.
+    Alone(Process),
+}
+
+impl Engine {
+    /// Watches it from now on, until it has ended and is not started again.
+    pub(super) fn supervise(&self, cell: Arc<Cell>, hold: Hold) {
+        let engine = self.clone();
+        self.check_health(&cell);
+        self.shared.tasks.spawn(async move {
+            let token = engine.shared.token.clone();
+            // Containers go on without the agent.
+            let exit = tokio::select! {
+                () = token.cancelled() => return,
+                exit = engine.exit_of(&cell, hold) => exit,
+            };
+            engine.ended(&cell, exit).await;
+        });
+    }
+
+    /// Waits for its end, however it is watched.
+    async fn exit_of(&self, cell: &Cell, mut hold: Hold) -> Exit {
+        loop {
+            let seen = match hold {
+                Hold::Shim(held) => self.exit_of_held(held).await,
+                Hold::Line(line) => exit_of_line(line).await,
+                Hold::Alone(process) => ended_alone(process).await.map(|()| None),
+            };
+            match seen {
+                Ok(Some(exit)) => return exit,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(container = %cell.id, %error, "container not watched");
+                }
+            }
+            let id = cell.id.clone();
+            let fate = self.blocking(move |shared| Ok(settle_one(&shared.workloads(), &id)?));
+            hold = match fate.await {
+                Ok(Fate::Ended(exit)) => return exit,
+                Ok(Fate::Adopted(state)) => match state.init {
+                    Some(process) => Hold::Alone(process),
+                    None => return unknown(),
+                },
+                Ok(Fate::Undone | Fate::Foreign(_)) => return unknown(),
+                // Its shim ends at this moment, or was too busy for us.
+                Ok(Fate::Held(_)) => match self.line(cell).await {
+                    Some(line) => Hold::Line(line),
+                    None => return unknown(),
+                },
+                Err(error) => {
+                    tracing::error!(container = %cell.id, error = error.with_causes(), "not settled");
+                    return unknown();
+                }
+            };
+        }
+    }
+
+    pub(super) async fn exit_of_held(&self, mut held: Held) -> io::Result<Option<Exit>> {
+        let shim = readable(held.shim())?;
+        let link = readable(&held)?;
+        tokio::select! {
+            ready = link.readable() => drop(ready?),
+            ready = shim.readable() => drop(ready?),
+        }
+        drop(link);
+        // There is an answer now, or there is none to come.
+        let exit = held.wait().ok();
+        // It has slow clients to tell.
+        self.shared.tasks.spawn(async move {
+            match shim.readable().await {
+                Ok(_) => drop(held.reap()),
+                Err(error) => tracing::debug!(%error, "shim not reaped"),
+            }
+        });
+        Ok(exit)
+    }
+
+    /// A line to the shim of a workload; `None`: it is gone by now.
+    pub(super) async fn line(&self, cell: &Cell) -> Option<Line> {
+        let id = cell.id.clone();
+        let opened = self.blocking(move |shared| {
+            let state = shared.workloads().join(id.as_str());
+            let line = Line::open(&state, &Default::default());
+            line.map_err(EngineError::io("call the shim in", &state))
+        });
+        opened.await.ok()
+    }
+
+    /// Records its end, tells it, and goes on as its restart policy says.
+    pub(super) async fn ended(&self, cell: &Arc<Cell>, exit: Exit) {
+        let decision = {
+            let _verb = cell.verb.lock().await;
+            self.record_end(cell, exit).await
+        };
+        match decision {
+            Decision::Rest => {}
+            Decision::Remove => {
+                let _verb = cell.verb.lock().await;
+                if cell.record().life.phase == Phase::Exited {
+                    self.remove_ended(cell).await;
+                }
+            }
+            Decision::Restart(delay) => self.restart_after(cell, delay).await,
+        }
+    }
+
+    async fn record_end(&self, cell: &Arc<Cell>, exit: Exit) -> Decision {
+        let before = cell.record();
+        let own = Arc::clone(cell);
+        let code = exit.code;
+        let oom_killed = exit.oom_killed;
+        let recorded = self.blocking(move |shared| {
+            shared.parts.release(&before.settings);
+            let decision = restart::after_exit(&before.settings, &before.life, &exit);
+            own.live(|life| {
+                life.end(&exit);
+                if let Decision::Restart(delay) = decision {
+                    life.phase = Phase::Restarting;
+                    life.restart_count += 1;
+                    life.restart_delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+                }
+            });
+            Ok(decision)
+        });
+        let decision = recorded.await.unwrap_or(Decision::Rest);
+        if oom_killed {
+            self.shared.events.container(cell, "oom", &[]);
+        }
+        let ran = cell.record().life.ran_for().as_secs().to_string();
+        let attributes = [("exitCode", code.to_string()), ("execDuration", ran)];
+        self.shared.events.container(cell, "die", &attributes);
+        decision
+    }
+
+    /// Starts it again after a delay, unless somebody stops, starts or removes it meanwhile.
+    pub(super) async fn restart_after(&self, cell: &Arc<Cell>, delay: Duration) {
+        let mut watch = cell.watch();
+        let exits = watch.borrow().life.exits;
+        let is_mine = |record: &super::model::Record| {
+            record.life.phase == Phase::Restarting && record.life.exits == exits
+        };
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            _ = watch.wait_for(|record| !is_mine(record)) => return,
+            () = self.shared.token.cancelled() => return,
+        }
+        let _verb = cell.verb.lock().await;
+        if !is_mine(&cell.record()) {
+            return;
+        }
+        if let Err(error) = self.bring_up(cell, false).await {
+            tracing::warn!(container = %cell.id, error = error.with_causes(), "not started again");
+        }
+    }
+}
+
+async fn exit_of_line(line: Line) -> io::Result<Option<Exit>> {
+    let (stream, mut frames) = line.into_stream();
+    stream.set_nonblocking(true)?;
+    let mut stream = tokio::net::UnixStream::from_std(stream)?;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        while let Some(frame) = frames.next_frame().map_err(io::Error::other)? {
+            if frame.kind == Kind::Exit {
+                return Ok(Some(serde_json::from_slice(&frame.payload)?));
+            }
+        }
+        match stream.read(&mut chunk).await {
+            Ok(0) => return Ok(None),
+            Ok(length) => frames.push(chunk.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn ended_alone(process: Process) -> io::Result<()> {
+    let Some(pidfd) = process.open()? else {
+        return Ok(());
+    };
+    readable(pidfd)?.readable().await.map(drop)
+}
+
+fn unknown() -> Exit {
+    Exit {
+        code: UNKNOWN,
+        signal: None,
+        oom_killed: false,
+        unseen: true,
+        log_lines_lost: 0,
+        at: super::name::now(),
+    }
+}

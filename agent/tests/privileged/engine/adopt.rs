@@ -1,0 +1,122 @@
+//! The next agent: it takes over what runs, and finds out what ended.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use plimsoll::engine::{AttachQuery, Input, WaitCondition};
+
+use super::harbour::Harbour;
+
+fn end(pid: i64) {
+    kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_one_goes_on_and_its_exit_is_seen() {
+    let Some(harbour) = Harbour::new("a_running_one_goes_on_and_its_exit_is_seen") else {
+        return;
+    };
+    let manned = harbour.man().await;
+    let mut body = harbour.body("echo first; read x; echo $x; exit 8");
+    body.open_stdin = Some(true);
+    let id = manned.run(body).await;
+    let before = manned.inspect(&id).await.state.unwrap();
+    manned.leave().await;
+
+    let manned = harbour.man().await;
+    let after = manned.inspect(&id).await.state.unwrap();
+    assert_eq!(
+        (after.pid, after.started_at),
+        (before.pid, before.started_at)
+    );
+    assert_eq!(after.running, Some(true));
+    let query = AttachQuery {
+        stdin: true,
+        stdout: true,
+        stderr: true,
+        stream: true,
+        logs: true,
+    };
+    let mut client = manned.engine.attach(&id, query).await.unwrap();
+    let exit = manned.engine.wait(&id, WaitCondition::NotRunning).unwrap();
+    client
+        .input
+        .send(Input::Bytes("second\n".into()))
+        .await
+        .unwrap();
+    let (output, _) = super::attach::read(&mut client).await;
+    assert_eq!(output, "first\nsecond\n");
+    assert_eq!(exit.await.unwrap().status_code, 8);
+    manned.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_ended_meanwhile_has_its_exit_code() {
+    let Some(harbour) = Harbour::new("one_that_ended_meanwhile_has_its_exit_code") else {
+        return;
+    };
+    let manned = harbour.man().await;
+    let id = manned.run(harbour.body("sleep 0.3; exit 6")).await;
+    let mut removed = harbour.body("sleep 0.3");
+    removed.host_config.as_mut().unwrap().auto_remove = Some(true);
+    let gone = manned.run(removed).await;
+    let pid = manned.inspect(&id).await.state.unwrap().pid.unwrap();
+    manned.leave().await;
+    crate::support::poll("their ends", || {
+        (!std::path::Path::new(&format!("/proc/{pid}")).exists() && harbour.shims() == 0)
+            .then_some(())
+    });
+    let manned = harbour.man().await;
+    manned
+        .until(&id, "its end", |now| {
+            now.state.as_ref().unwrap().running == Some(false)
+        })
+        .await;
+    assert_eq!(manned.inspect(&id).await.state.unwrap().exit_code, Some(6));
+    super::eventually("the removal", async || {
+        manned.engine.resolve(&gone).is_err().then_some(())
+    })
+    .await;
+    manned.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_shim_ends_its_container_and_leaves_nothing() {
+    let Some(harbour) = Harbour::new("a_killed_shim_ends_its_container_and_leaves_nothing") else {
+        return;
+    };
+    let manned = harbour.man().await;
+    let id = manned.run(harbour.body("sleep 1000")).await;
+    let pid = manned.inspect(&id).await.state.unwrap().pid.unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let shim = stat
+        .rsplit_once(") ")
+        .unwrap()
+        .1
+        .split(' ')
+        .nth(1)
+        .unwrap()
+        .to_owned();
+    let exit = manned.engine.wait(&id, WaitCondition::NextExit).unwrap();
+    end(shim.parse().unwrap());
+    // It is ended with the shim; how, nobody saw.
+    let code = exit.await.unwrap().status_code;
+    assert!(matches!(code, 137 | 255), "{code}");
+    assert!(harbour.processes().is_empty());
+    assert!(harbour.cgroups(&id).is_empty());
+    // It can be started again.
+    manned.engine.start(&id).await.unwrap();
+    assert_eq!(manned.status(&id).await, "running");
+    manned.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_agents_do_not_share_a_directory() {
+    let Some(harbour) = Harbour::new("two_agents_do_not_share_a_directory") else {
+        return;
+    };
+    let manned = harbour.man().await;
+    let second = harbour.try_man().await;
+    assert!(second.is_err_and(|error| error.to_string().contains("used by another agent")));
+    manned.leave().await;
+    harbour.man().await.leave().await;
+}
