@@ -1,6 +1,8 @@
 //! Between a client and a container's standard descriptors.
 
 use std::io;
+use std::net::Shutdown;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -137,10 +139,7 @@ impl Engine {
         let id = cell.id.clone();
         self.blocking(move |shared| {
             let state = shared.workloads().join(id.as_str());
-            let mut line = Line::open(&state, &Hello::default())
-                .map_err(EngineError::io("call the shim in", &state))?;
-            line.resize(rows, columns)
-                .map_err(EngineError::io("call the shim in", &state))
+            set_size(&state, rows, columns).map_err(EngineError::io("call the shim in", &state))
         })
         .await
     }
@@ -194,6 +193,16 @@ async fn serve(
         }
     };
     pass(line, wanted, ends, None).await
+}
+
+/// Sets a terminal's size, and returns when that is done.
+pub(super) fn set_size(state: &Path, rows: u16, columns: u16) -> io::Result<()> {
+    let mut line = Line::open(state, &Hello::default())?;
+    line.resize(rows, columns)?;
+    let (mut stream, _) = line.into_stream();
+    stream.shutdown(Shutdown::Write)?;
+    // The shim hangs up when it has read everything.
+    io::copy(&mut stream, &mut io::sink()).map(drop)
 }
 
 /// The two sides of an attachment.

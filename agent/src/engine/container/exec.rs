@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bollard::models::{ExecConfig, ExecInspectResponse, ProcessConfig};
 
 use super::EngineError;
-use super::attach::{Attachment, Wanted, ends, pass};
+use super::attach::{Attachment, Wanted, ends, pass, set_size};
 use super::cell::{Cell, held};
 use super::handle::{Engine, Shared};
 use super::model::{Durability, Phase, write};
@@ -237,9 +237,8 @@ impl Engine {
         }
         self.blocking(move |shared| {
             let state = shared.exec_dir(&exec.container, &exec.id);
-            let failed = |error| EngineError::io("call the shim in", state.path())(error);
-            let mut line = Line::open(state.path(), &Hello::default()).map_err(failed)?;
-            line.resize(rows, columns).map_err(failed)
+            set_size(state.path(), rows, columns)
+                .map_err(EngineError::io("call the shim in", state.path()))
         })
         .await
     }

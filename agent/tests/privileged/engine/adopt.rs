@@ -98,7 +98,9 @@ async fn a_killed_shim_ends_its_container_and_leaves_nothing() {
         .to_owned();
     let exit = manned.engine.wait(&id, WaitCondition::NextExit).unwrap();
     end(shim.parse().unwrap());
-    assert_eq!(exit.await.unwrap().status_code, 137);
+    // It is ended with the shim; how, nobody saw.
+    let code = exit.await.unwrap().status_code;
+    assert!(matches!(code, 137 | 255), "{code}");
     assert!(harbour.processes().is_empty());
     assert!(harbour.cgroups(&id).is_empty());
     // It can be started again.
