@@ -6,6 +6,7 @@
 //! do harm with; why something is set, and what it was before, is for others to know.
 
 mod absent;
+mod caveat;
 mod cpu;
 mod cpuset;
 mod devices;
@@ -27,6 +28,7 @@ mod site;
 mod slow;
 mod weight;
 
+pub use caveat::caveat_on;
 pub use devices::{DeviceChange, DeviceEntry, DeviceList, DeviceType};
 pub use error::{ControlError, NotEnforceable};
 pub use hazard::memory_for_writes;

@@ -1,7 +1,8 @@
 //! One change: written down, written, read back, settled.
 
 use super::{Effect, EffectState, Hold, HoldError, Landed, UnderWay};
-use crate::enforce::claims::{Held, Slot, Value};
+use crate::cgroup::Setting;
+use crate::enforce::claims::{Held, Owner, Slot, Value};
 use crate::enforce::hands::{HandError, Hands, Progress};
 
 impl<H: Hands> Hold<H> {
@@ -37,6 +38,12 @@ impl<H: Hands> Hold<H> {
             return Err(HandError::Gone.into());
         };
         let before = new.in_force.clone();
+        // What was there before anybody's claim returns, whatever it is.
+        if !new.claims().is_empty()
+            && let Some(reason) = self.hazard(&new.owner, new.wanted())
+        {
+            return self.hand_failed(&new, old, HandError::Refused(reason));
+        }
         match self.hands.write(&new.owner, new.wanted(), new.from()) {
             Ok(Progress::Done(after)) => Ok(self.done(new, after)),
             Ok(Progress::UnderWay { walk, reason }) => {
@@ -50,6 +57,23 @@ impl<H: Hands> Hold<H> {
             }
             Err(error) => self.hand_failed(&new, old, error),
         }
+    }
+
+    /// Why the kernel would kill for this value, together with what is in force there and what is
+    /// on its way; `None`: it would not.
+    pub(crate) fn hazard(&mut self, owner: &Owner, value: &Value) -> Option<String> {
+        let Value::Setting(setting) = value else {
+            return None;
+        };
+        let under_way = self.walks.iter().filter_map(|(slot, under_way)| {
+            let same = self.held.get(slot)?.owner.keys == owner.keys;
+            match &under_way.target {
+                Value::Setting(coming) if same => Some(coming.clone()),
+                _ => None,
+            }
+        });
+        let coming: Vec<Setting> = under_way.collect();
+        self.hands.hazard(owner, setting, &coming)
     }
 
     /// What has to be done at all.

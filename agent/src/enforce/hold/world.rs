@@ -6,9 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::cgroup::{CgroupKey, HierarchyId, Knob, Placement, Quota, Setting};
+use crate::cgroup::{
+    CgroupKey, DeviceNumber, HierarchyId, IoCaps, Knob, Placement, Quota, Setting,
+    memory_for_writes,
+};
 use crate::enforce::claims::{Owner, Slot, Thing, Value};
 use crate::enforce::hands::{From, HandError, Hands, Progress, Walk};
+
+/// The one disk there is.
+pub(crate) const DISK: DeviceNumber = DeviceNumber { major: 8, minor: 0 };
 
 /// What unwinds out of a write when the power goes.
 pub(crate) struct Killed;
@@ -90,6 +96,7 @@ fn defaults() -> Vec<Value> {
         }),
         Setting::CpuMaxBurst(0),
         Setting::MemoryMax(None),
+        Setting::IoMax(DISK, IoCaps::default()),
         Setting::PidsMax(None),
         Setting::Freeze(false),
     ];
@@ -121,6 +128,13 @@ impl Kernel {
         match self.values[&(id, Thing::Knob(Knob::CpuMaxBurst))] {
             Value::Setting(Setting::CpuMaxBurst(burst)) => burst,
             _ => unreachable!(),
+        }
+    }
+
+    fn setting(&self, id: u64, knob: Knob) -> Option<Setting> {
+        match self.values.get(&(id, Thing::Knob(knob)))? {
+            Value::Setting(setting) => Some(setting.clone()),
+            Value::Traffic(_) | Value::Devices(_) => None,
         }
     }
 
@@ -200,6 +214,34 @@ impl Hands for World {
             }
             _ => Vec::new(),
         })
+    }
+
+    fn hazard(&mut self, owner: &Owner, setting: &Setting, coming: &[Setting]) -> Option<String> {
+        let kernel = self.lock();
+        let in_force = |knob| kernel.setting(id_of(owner), knob);
+        let beside = match setting {
+            Setting::IoMax(..) => in_force(Knob::MemoryMax),
+            Setting::MemoryMax(_) => in_force(Knob::IoMax(DISK)),
+            _ => None,
+        };
+        let all = || beside.iter().chain(coming).chain([setting]);
+        let rates = all().filter_map(|one| match one {
+            Setting::IoMax(_, caps) => caps.wbps,
+            _ => None,
+        });
+        let limits = all().filter_map(|one| match one {
+            Setting::MemoryMax(limit) => *limit,
+            _ => None,
+        });
+        let kills = limits.min()? < memory_for_writes(rates.min()?);
+        kills.then(|| "the kernel kills".to_owned())
+    }
+
+    fn caveats(&mut self, _: &Owner, thing: Thing) -> Vec<String> {
+        match thing {
+            Thing::Knob(Knob::IoMax(_)) => vec!["it does not see buffered writes".into()],
+            _ => Vec::new(),
+        }
     }
 
     fn write(&mut self, owner: &Owner, value: &Value, _: From<'_>) -> Result<Progress, HandError> {

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 use super::handle::Command;
 use super::outbox::Outbox;
 use super::status::Status;
-use crate::cgroup::{Layout, Placement};
+use crate::cgroup::{Control, Layout, Placement};
 use crate::identity::Identity;
 use crate::ledger::{Event, EventKind, Life, Snapshot, Workload};
 use crate::policy::condition::WatchedEvent;
-use crate::policy::evaluate::{Evaluator, Moment, Observation};
+use crate::policy::evaluate::{Evaluator, Explanation, Moment, Observation};
 use crate::policy::history::History;
 use crate::policy::sense::{Degradation, News, Sense, degradations};
+use crate::policy::shortfall::shortfalls_of;
 
 /// The sum of the workloads beyond the cap: not a workload.
 const OTHER: &str = "other";
@@ -245,7 +246,7 @@ impl Work {
                 let _ = done.send(switched.map(|orders| out.take(orders)));
             }
             Command::Explain { workload, answer } => {
-                let _ = answer.send(self.evaluator.explain(&workload));
+                let _ = answer.send(self.explain(&workload));
             }
             Command::Show { answer } => {
                 let set = Arc::clone(self.evaluator.set());
@@ -274,6 +275,23 @@ impl Work {
             history: Some(self.history.tally()),
             cpu_seconds: thread_cpu_seconds(),
         }
+    }
+
+    fn explain(&self, workload: &str) -> Option<Explanation> {
+        let mut explanation = self.evaluator.explain(workload)?;
+        let Some(known) = self.known.get(workload) else {
+            return Some(explanation);
+        };
+        let control = Control::open(&self.layout, &known.placement);
+        let policies = &self.evaluator.set().policies;
+        for one in &mut explanation.policies {
+            if one.not_applied.is_none()
+                && let Some(policy) = policies.iter().find(|policy| *policy.name == *one.policy)
+            {
+                one.shortfalls = shortfalls_of(&control, policy);
+            }
+        }
+        Some(explanation)
     }
 
     /// Tells the senses what is needed now of those for whom that may have changed.

@@ -35,6 +35,10 @@ pub struct PolicyExplanation {
     pub not_applied: Option<String>,
     /// What it holds for as long as it applies.
     pub limits: Vec<Limit>,
+    /// What of that, and of what its rules would hold, this workload cannot have, or less well than
+    /// its name promises.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shortfalls: Vec<String>,
     pub rules: Vec<RuleExplanation>,
 }
 
@@ -150,6 +154,8 @@ fn policy(entry: &Entry, subject: &Subject, now: Option<Instant>) -> PolicyExpla
             None => Some(miss::why(&entry.policy.select, &subject.workload.identity)),
         },
         limits: governed.map_or_else(Vec::new, |governed| governed.policy.limits.clone()),
+        // Evaluation looks at no cgroup.
+        shortfalls: Vec::new(),
         rules: rules.unwrap_or_default(),
     }
 }

@@ -26,7 +26,7 @@ impl Cell {
                 return None;
             }
         }
-        let wanted = mounted(&["cpu", "cpuacct", "memory", "pids", "freezer", V2]);
+        let wanted = mounted(&["cpu", "cpuacct", "memory", "pids", "freezer", "blkio", V2]);
         Some(Self {
             own: OwnCgroup::make(test, &wanted)?,
         })
@@ -86,6 +86,21 @@ impl Cell {
             V2
         };
         self.text(hierarchy, "pids.max").parse().ok()
+    }
+
+    /// Disks whose writes are capped, each as `8:0 1048576`.
+    pub(super) fn write_caps(&self) -> Vec<String> {
+        if mount_of("blkio").is_some() {
+            let text = self.text("blkio", "blkio.throttle.write_bps_device");
+            return text.lines().map(str::to_owned).collect();
+        }
+        let text = self.text(V2, "io.max");
+        let capped = text.lines().filter_map(|line| {
+            let (disk, caps) = line.split_once(' ')?;
+            let rate = caps.split(' ').find_map(|cap| cap.strip_prefix("wbps="))?;
+            (rate != "max").then(|| format!("{disk} {rate}"))
+        });
+        capped.collect()
     }
 
     /// By v1's freezer or v2's.

@@ -224,4 +224,14 @@ fn what_is_promised_and_not_kept_is_said() {
     assert_eq!(v2.caveat(Knob::IoMax(DISK)), None);
     assert!(v2.caveat(Knob::IoWeight).unwrap().contains("io.cost"));
     assert_eq!(v2.caveat(Knob::MemoryMax), None);
+    for tree in [Tree::v1(), Tree::v2(), Tree::hybrid()] {
+        for knob in ALL {
+            let (here, anywhere) = (tree.control().caveat(knob), caveat_on(&tree.layout(), knob));
+            match knob {
+                // Which file there is shows in the cgroup only.
+                Knob::IoWeight => assert!(here.is_some() && anywhere.is_some()),
+                _ => assert_eq!(here, anywhere, "{knob}"),
+            }
+        }
+    }
 }
