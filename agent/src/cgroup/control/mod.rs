@@ -9,7 +9,6 @@ mod absent;
 mod caveat;
 mod cpu;
 mod cpuset;
-mod devices;
 mod error;
 mod freeze;
 mod hazard;
@@ -29,7 +28,6 @@ mod slow;
 mod weight;
 
 pub use caveat::caveat_on;
-pub use devices::{DeviceChange, DeviceEntry, DeviceList, DeviceType};
 pub use error::{ControlError, NotEnforceable};
 pub use hazard::memory_for_writes;
 pub use kill::Killed;

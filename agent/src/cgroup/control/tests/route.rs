@@ -143,7 +143,7 @@ fn the_root_and_what_is_outside_are_refused() {
     tree.placement.paths.remove(&HierarchyId(3));
     assert!(reason(&tree, Knob::MemoryMax).ends_with(&format!("has no cgroup in {memory}")));
     assert!(!tree.control().keys().contains_key(&HierarchyId(3)));
-    assert_eq!(tree.control().keys().len(), 6);
+    assert_eq!(tree.control().keys().len(), 5);
 }
 
 #[test]
