@@ -13,7 +13,7 @@ use crate::enforce::Outcome;
 use crate::enforce::audit::Audit;
 use crate::enforce::fixture::{evidence, workload};
 use crate::enforce::guard::Anchor;
-use crate::enforce::hold::world::{DISK, World};
+use crate::enforce::hold::world::{DISK, FREEZER, World};
 use crate::ledger::EventLog;
 use crate::policy::{Amount, Claim, Limit, OnConflict, Once, Process, Restore, Scope, Wanted};
 
@@ -61,7 +61,9 @@ impl Bench {
             guardian: None,
         };
         let pid_1 = Placement {
-            paths: [(HierarchyId::V2, "/9".to_owned())].into(),
+            paths: [HierarchyId::V2, FREEZER]
+                .map(|id| (id, "/9".to_owned()))
+                .into(),
         };
         let look: Look = Box::new(move |_, _, _| {
             let anchor = Anchor {

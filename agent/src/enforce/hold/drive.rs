@@ -25,7 +25,7 @@ impl<H: Hands> Hold<H> {
         };
         new.pending = true;
         if let Err(error) = self.intend_or_warn(&new, &companions) {
-            self.settle_companions(slot);
+            self.settle_companions(&new);
             return Err(error);
         }
         self.held.insert(slot, new);
@@ -93,6 +93,12 @@ impl<H: Hands> Hold<H> {
             }
             drop(under_way);
         }
+        if self.is_taken_along(&new.owner, slot) {
+            let reason = "it is changed for a moment by another write";
+            let wait = effect(EffectState::UnderWay(reason.into()));
+            new.pending = true;
+            return Ready::Wait(wait);
+        }
         if new.needs_write() {
             return Ready::Write;
         }
@@ -139,15 +145,26 @@ impl<H: Hands> Hold<H> {
         }
     }
 
-    /// The kernel did not take it.
+    /// The kernel did not take it. Others may have waited for it.
     fn hand_failed(
         &mut self,
         new: &Held,
         old: Option<Held>,
         error: HandError,
     ) -> Result<Effect, HoldError> {
+        self.settle_companions(new);
+        let effect = self.back_out(new, old, error);
+        self.drive_beside(new);
+        effect
+    }
+
+    fn back_out(
+        &mut self,
+        new: &Held,
+        old: Option<Held>,
+        error: HandError,
+    ) -> Result<Effect, HoldError> {
         let slot = new.slot;
-        self.settle_companions(slot);
         if error == HandError::Gone {
             self.forget_cgroup(slot);
             return Err(error.into());
