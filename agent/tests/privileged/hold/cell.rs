@@ -49,6 +49,27 @@ impl Cell {
         text.split(' ').next().unwrap().parse().ok()
     }
 
+    /// Quota and burst in microseconds a period of 100 ms, as another program would.
+    pub(super) fn set_cpu(&self, quota_us: u64, burst_us: u64) {
+        let (hierarchy, quota, burst) = if mount_of("cpu").is_some() {
+            ("cpu", "cpu.cfs_quota_us", "cpu.cfs_burst_us")
+        } else {
+            (V2, "cpu.max", "cpu.max.burst")
+        };
+        self.own.write(hierarchy, quota, &quota_us.to_string());
+        self.own.write(hierarchy, burst, &burst_us.to_string());
+    }
+
+    /// Microseconds.
+    pub(super) fn cpu_burst(&self) -> u64 {
+        let text = if mount_of("cpu").is_some() {
+            self.text("cpu", "cpu.cfs_burst_us")
+        } else {
+            self.text(V2, "cpu.max.burst")
+        };
+        text.parse().unwrap()
+    }
+
     /// `None`: unlimited.
     pub(super) fn memory_max(&self) -> Option<u64> {
         let text = if mount_of("memory").is_some() {

@@ -3,6 +3,8 @@
 
 mod cell;
 mod guardian;
+mod holder;
+mod kills;
 mod monitor;
 mod operator;
 mod policy;
