@@ -7,4 +7,4 @@ mod devices;
 mod ingress;
 mod ports;
 mod rate;
-mod wire;
+pub(crate) mod wire;

@@ -2,6 +2,7 @@
 //! is given back.
 
 mod cell;
+mod examples;
 mod guardian;
 mod holder;
 mod kills;
