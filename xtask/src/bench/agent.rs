@@ -47,6 +47,11 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts it and waits until it has taken its first reading.
     pub(crate) fn start(variant: Variant) -> Result<Self> {
+        Self::start_with_policy(variant, None)
+    }
+
+    /// The same, with a policy file's text.
+    pub(crate) fn start_with_policy(variant: Variant, policy: Option<&str>) -> Result<Self> {
         let address = http::free_address()?;
         let folder = std::env::temp_dir().join(format!(
             "plimsoll-bench-{}-{}",
@@ -55,13 +60,17 @@ impl Agent {
         ));
         fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let config = folder.join("plimsoll.toml");
-        let socket = folder.join("plimsoll.sock");
+        let at = folder.display();
         let text = format!(
-            "[agent]\nsocket = \"{}\"\n[metrics]\nlisten = \"{address}\"\n[log]\nlevel = \"warn\"\n[probes]\n{}\n",
-            socket.display(),
+            "[agent]\nsocket = \"{at}/plimsoll.sock\"\n[metrics]\nlisten = \"{address}\"\n[log]\nlevel = \"warn\"\n\
+             [probes]\n{}\n[policy]\nfile = \"{at}/policy.toml\"\n[enforce]\nstate_dir = \"{at}/enforce\"\n\
+             [audit]\npath = \"{at}/audit.jsonl\"\n",
             variant.probes()
         );
         fs::write(&config, text).context("cannot write the agent's configuration")?;
+        if let Some(policy) = policy {
+            fs::write(folder.join("policy.toml"), policy).context("cannot write a policy")?;
+        }
         let log = File::create(folder.join("log")).context("cannot make the agent's log")?;
         let mut command = Command::new(workspace::root().join(AGENT));
         command.arg("agent").arg("--config").arg(&config);
@@ -81,6 +90,15 @@ impl Agent {
 
     pub(crate) fn scrape(&self) -> Result<Answer> {
         http::get(self.address, "/metrics").with_context(|| self.log())
+    }
+
+    /// Runs a verb of the command line.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(workspace::root().join(AGENT));
+        command
+            .arg("--socket")
+            .arg(self.folder.join("plimsoll.sock"));
+        crate::command::output(command.args(arguments)).with_context(|| self.log())
     }
 
     fn log(&self) -> String {

@@ -7,6 +7,7 @@
 mod agent;
 mod cgroups;
 mod costs;
+mod hold;
 mod http;
 mod interrupt;
 mod load;
@@ -53,6 +54,8 @@ enum Part {
     Scale,
     /// Other agents at 1,000 cgroups
     Peers,
+    /// What holding costs, how fast it acts and gives back, how exact rates are
+    Hold,
 }
 
 /// How much is measured.
@@ -66,6 +69,12 @@ pub(crate) struct Plan {
     /// Of CPU.
     window: Duration,
     scrapes: usize,
+    /// Times that something is to be acted on.
+    reactions: usize,
+    /// Times that an agent is killed.
+    kills: usize,
+    /// Of one flow, or of several at once.
+    traffic: Duration,
 }
 
 impl Plan {
@@ -76,6 +85,9 @@ impl Plan {
         settle: Duration::from_secs(12),
         window: Duration::from_secs(20),
         scrapes: 200,
+        reactions: 100,
+        kills: 20,
+        traffic: Duration::from_secs(6),
     };
     const QUICK: Self = Self {
         rounds: 3,
@@ -84,6 +96,9 @@ impl Plan {
         settle: Duration::from_secs(3),
         window: Duration::from_secs(5),
         scrapes: 50,
+        reactions: 10,
+        kills: 3,
+        traffic: Duration::from_secs(2),
     };
 
     fn most(&self) -> usize {
@@ -124,6 +139,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(peers) = peers {
         cgroups.resize(plan.most())?;
         peers::measure(&plan, &mut report, &cgroups, &peers)?;
+    }
+    if wants(Part::Hold) {
+        hold::measure(&plan, &mut report, &mut cgroups)?;
     }
     drop(cgroups);
     report.line("");

@@ -137,3 +137,10 @@ pub(crate) use tools::typos;
 pub(crate) fn for_bench() -> Result<()> {
     apt::ensure("bench", BENCH_PACKAGES)
 }
+
+/// Loads of `cargo xtask bench --only hold`.
+pub(crate) fn for_bench_of_holding() -> Result<()> {
+    apt::ensure("bench", &["iperf3", "iproute2"])
+}
+
+pub(crate) use apt::unpacked;
