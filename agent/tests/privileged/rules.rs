@@ -3,6 +3,7 @@
 
 mod addresses;
 mod afterlife;
+mod change;
 mod devices;
 mod ingress;
 mod ports;

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use plimsoll::kernel::{Applied, CgroupRules, TrafficRules};
 use serde_json::Value;
@@ -21,6 +22,12 @@ pub(crate) const MBIT: u64 = 1_000_000;
 
 /// The receiver's address.
 pub(crate) const RECEIVER: &str = "10.78.0.2";
+
+/// More than it takes to agree on a run.
+const BEGUN_BYTES: u64 = 20_000;
+
+/// How often iperf3 reports.
+const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Between whom iperf3 sends.
 #[derive(Clone, Copy)]
@@ -69,7 +76,7 @@ pub(crate) struct Wire {
 pub(crate) struct Report {
     /// Bits of payload a second, over the whole run.
     payload: f64,
-    /// The same, interval by interval.
+    /// The same, by [`INTERVAL`].
     pub(crate) intervals: Vec<f64>,
     /// Bytes of each datagram; 0 for TCP.
     datagram: f64,
@@ -79,6 +86,18 @@ impl Report {
     /// Bits a second from the IP header on.
     pub(crate) fn wire(&self) -> f64 {
         self.payload * self.overhead()
+    }
+
+    /// The same, in the whole intervals between two moments after the start.
+    pub(crate) fn between(&self, from: Duration, to: Duration) -> f64 {
+        let first = from.div_duration_f64(INTERVAL).ceil() as usize;
+        let last = to.div_duration_f64(INTERVAL).floor() as usize;
+        let within = self.intervals.get(first..last).expect("a longer run");
+        assert!(
+            !within.is_empty(),
+            "no interval between {from:?} and {to:?}"
+        );
+        within.iter().sum::<f64>() / within.len() as f64 * self.overhead()
     }
 
     pub(crate) fn overhead(&self) -> f64 {
@@ -173,7 +192,7 @@ impl Wire {
         self.sender.wait(process).code()
     }
 
-    /// Begins to send.
+    /// Begins to send, and waits until data arrives.
     pub(crate) fn start(&mut self, path: Path, arguments: &[&str]) -> Run {
         self.runs += 1;
         let log = self.scratch.path().join(format!("{}.json", self.runs));
@@ -186,12 +205,13 @@ impl Wire {
             words.concat().into_iter().map(str::to_owned).collect()
         };
         let log_argument = log.to_str().unwrap();
+        let interval = INTERVAL.as_secs_f64().to_string();
         let serve = [
             "-s",
             "-1",
             "-J",
             "-i",
-            "0.5",
+            &interval,
             "-p",
             &port,
             "--logfile",
@@ -203,9 +223,13 @@ impl Wire {
         poll("a listening receiver", || {
             listens(holder, path.port).then_some(())
         });
+        let before = received_bytes(holder);
         let to = ["-c", path.address, "-p", &port];
         let client = end(&sender, &[&to, arguments].concat());
         let sender = spawn(&mut self.sender, &client);
+        poll("data", || {
+            (received_bytes(holder) > before + BEGUN_BYTES).then_some(())
+        });
         Run {
             log,
             sender,
@@ -228,6 +252,15 @@ impl Wire {
 fn spawn(cgroup: &mut OwnCgroup, arguments: &[String]) -> u32 {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     cgroup.spawn("nsenter", &arguments).id()
+}
+
+/// Puts this thread before iperf3, which without a limit takes all that a machine has.
+pub(crate) fn come_first() {
+    let thread = nix::unistd::gettid().to_string();
+    let done = Command::new("chrt")
+        .args(["--fifo", "--pid", "2", &thread])
+        .status();
+    assert!(done.unwrap().success(), "chrt");
 }
 
 pub(crate) fn id(cgroup: &OwnCgroup) -> u64 {
@@ -289,6 +322,14 @@ pub(crate) fn ip(holder: u32, arguments: &[&str]) {
         .unwrap();
     let complaint = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "ip {arguments:?}: {complaint}");
+}
+
+/// Over all interfaces of the process's namespace.
+fn received_bytes(holder: u32) -> u64 {
+    let table = fs::read_to_string(format!("/proc/{holder}/net/dev")).unwrap();
+    let lines = table.lines().filter_map(|line| line.split_once(':'));
+    let bytes = lines.filter_map(|(_, numbers)| numbers.split_whitespace().next());
+    bytes.map(|bytes| bytes.parse::<u64>().unwrap()).sum()
 }
 
 fn listens(holder: u32, port: u16) -> bool {
