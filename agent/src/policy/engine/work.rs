@@ -120,17 +120,7 @@ impl Work {
         if !(same && named) {
             self.history.appeared(now, workload);
         }
-        let moved = known_elsewhere(self.known.get(id), workload);
-        self.known.insert(
-            Arc::from(id),
-            Known {
-                created: workload.created,
-                identity: Arc::clone(&workload.identity),
-                placement: Arc::clone(&workload.placement),
-                tick,
-            },
-        );
-        if moved {
+        if self.note_known(workload, tick) {
             self.attend(now.instant, &Arc::from(id));
         }
         let governed = self.evaluator.governs(id);
@@ -143,6 +133,24 @@ impl Work {
         self.history.seen(now, id, &seen, !governed);
         if governed {
             out.take(self.evaluator.observe(now, id, &seen));
+        }
+    }
+
+    /// Remembers what the next snapshot is compared with; whether it is somewhere else than before.
+    fn note_known(&mut self, workload: &Workload, tick: u64) -> bool {
+        let id = workload.identity.id.as_str();
+        let known = Known {
+            created: workload.created,
+            identity: Arc::clone(&workload.identity),
+            placement: Arc::clone(&workload.placement),
+            tick,
+        };
+        match self.known.get_mut(id) {
+            Some(before) => std::mem::replace(before, known).placement != workload.placement,
+            None => {
+                self.known.insert(Arc::from(id), known);
+                true
+            }
         }
     }
 
@@ -313,10 +321,6 @@ impl Work {
         let needs = self.evaluator.host_needs();
         self.sense.attend_host(Instant::now(), &needs);
     }
-}
-
-fn known_elsewhere(known: Option<&Known>, workload: &Workload) -> bool {
-    known.is_none_or(|known| known.placement != workload.placement)
 }
 
 /// Which watched event it is.

@@ -175,7 +175,7 @@ fn rule(rule: &Rule, state: &RuleState, now: Option<Instant>) -> RuleExplanation
     let leaves = rule.when.leaves().into_iter().zip(&state.leaves);
     RuleExplanation {
         rule: rule.name.to_string(),
-        condition: words::condition(&rule.when),
+        condition: rule.when.to_string(),
         state: State::of(&state.phase),
         since,
         cools_for,
@@ -183,7 +183,7 @@ fn rule(rule: &Rule, state: &RuleState, now: Option<Instant>) -> RuleExplanation
         steps: rule.then.len(),
         leaves: leaves
             .map(|(condition, leaf): (_, &Leaf)| LeafExplanation {
-                condition: words::condition(condition),
+                condition: condition.to_string(),
                 value: words::value_of(condition, leaf),
                 holds: leaf.holds,
             })

@@ -109,5 +109,5 @@ fn batch_work_that_thrashes_gives_way() {
     thrash(&mut batch, scratch.path());
     poll("throttle", || batch.cpu_quota());
     let why = agent.say(&["why", &batch.path()]);
-    assert!(why.contains("memory.some above 10%"), "{why}");
+    assert!(why.contains("memory.some pressure above 10%"), "{why}");
 }
