@@ -33,8 +33,8 @@ mod v2;
 pub use alarm::{Alarm, AlarmError, Stall, may_watch_pressure};
 pub use control::memory_for_writes;
 pub use control::{
-    Control, ControlError, DeviceChange, DeviceEntry, DeviceList, DeviceType, IoCaps, Killed, Knob,
-    Lowering, NotEnforceable, Progress, Quota, Setting, enforceable_on,
+    Control, ControlError, IoCaps, Killed, Knob, Lowering, NotEnforceable, Progress, Quota,
+    Setting, caveat_on, enforceable_on,
 };
 pub use controller::Controller;
 pub use device::device_name;

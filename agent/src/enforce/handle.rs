@@ -172,6 +172,7 @@ pub fn held_of(workload: &str, claims: &[ClaimView]) -> Vec<audit::Held> {
         until: claim.until,
         action: claim.action,
         evidence: None,
+        caveats: Vec::new(),
         behind: of_it()
             .filter(|other| other.what == claim.what && !other.in_force)
             .map(|other| other.claimant.clone())

@@ -26,6 +26,9 @@ pub struct Record {
     /// What was in force before and after, in the kernel's words: `memory.max 512MiB`.
     pub before: Option<String>,
     pub after: Option<String>,
+    /// What of it this host does less well than its name promises.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<String>,
     pub evidence: Evidence,
     /// From the reading to the effect, read back.
     #[serde(with = "humantime_serde")]

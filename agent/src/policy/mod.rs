@@ -25,6 +25,7 @@ mod selector;
 pub mod sense;
 mod set;
 mod settle;
+mod shortfall;
 mod traffic;
 pub mod units;
 
@@ -56,6 +57,7 @@ pub use problem::{PolicyErrors, Problem};
 pub use reference::policy_reference_markdown;
 pub use selector::{LabelTerm, Selector, Terms};
 pub use set::{MOST_PRIORITY, Policy, PolicySet, Protect, ProtectPattern, Rule};
+pub use shortfall::{NO_CGROUP2, shortfalls_of, shortfalls_on};
 pub use traffic::{TrafficError, parse_addresses, parse_ports, shown_address, shown_ports};
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ fn record(id: u64) -> Arc<Record> {
         before: None,
         // No whole number of them fills a page.
         after: Some("y".repeat(1_500)),
+        caveats: Vec::new(),
         evidence: Evidence {
             condition: "a test".into(),
             observed: String::new(),

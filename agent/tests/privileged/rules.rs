@@ -3,8 +3,9 @@
 
 mod addresses;
 mod afterlife;
+mod change;
 mod devices;
 mod ingress;
 mod ports;
 mod rate;
-mod wire;
+pub(crate) mod wire;

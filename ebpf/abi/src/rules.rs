@@ -77,7 +77,7 @@ pub struct Egress {
     pub epoch_ns: u64,
     /// Bytes a second that each TCP flow may send in this epoch.
     pub level: u64,
-    /// Greedy flows for which `level` was set; more of them divide it further.
+    /// Greedy flows for which `level` was set; it follows as they come and go.
     pub flows: u64,
     /// Smallest share that was handed out in this epoch; `u64::MAX`: none yet.
     pub lowest: u64,
@@ -93,20 +93,22 @@ pub struct Egress {
     pub unattended_bytes: u64,
     pub sums: [Sums; 2],
 }
-const _: () = assert!(size_of::<Egress>() == 192);
+const _: () = assert!(size_of::<Egress>() == 208);
 
 /// Sums of one epoch.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// TCP flows that use their share, or are new.
+    /// TCP flows that use their share, and are still there.
     pub greedy: u64,
+    /// Greedy flows that were closed.
+    pub closed: u64,
     /// Bytes of TCP flows that use less than their share.
     pub modest_bytes: u64,
     pub tcp_bytes: u64,
     pub other_bytes: u64,
 }
-const _: () = assert!(size_of::<Sums>() == 32);
+const _: () = assert!(size_of::<Sums>() == 40);
 
 /// One TCP socket of a cgroup with an egress rate.
 #[repr(C)]
@@ -148,6 +150,9 @@ pub mod pass {
     pub const SET: u32 = 1;
     /// Give back what each socket had that was ever set.
     pub const GIVE_BACK: u32 = 2;
+    /// Free every socket of these cgroups: what it had is not known, for programs of another
+    /// version set it.
+    pub const FREE: u32 = 3;
 }
 
 /// What a walk over all TCP sockets does.

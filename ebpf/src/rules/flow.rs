@@ -16,7 +16,7 @@ use core::ptr;
 use aya_ebpf::bindings::{
     BPF_SK_STORAGE_GET_F_CREATE, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB,
     BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_RTT_CB, BPF_SOCK_OPS_RTT_CB_FLAG,
-    SO_MAX_PACING_RATE, bpf_sock_ops,
+    BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG, SO_MAX_PACING_RATE, bpf_sock_ops,
 };
 use aya_ebpf::helpers::{bpf_getsockopt, bpf_ktime_get_ns, bpf_setsockopt, bpf_sk_storage_get};
 use aya_ebpf::macros::{btf_map, sock_ops};
@@ -26,6 +26,10 @@ use plimsoll_abi::rules::{Flow, HEADERS_V4, HEADERS_V6};
 use crate::packet::Packet;
 use crate::share::{Share, quotient};
 
+/// Each round trip, and each change of state.
+pub(crate) const CALLBACKS: u32 = BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG;
+/// include/net/tcp_states.h, v6.12.
+const TCP_CLOSE: u32 = 7;
 const SOL_SOCKET: c_int = 1;
 pub(crate) const IPPROTO_TCP: c_int = 6;
 /// `TCP_BPF_SNDCWND_CLAMP` (include/uapi/linux/bpf.h, v6.12).
@@ -131,6 +135,20 @@ pub(crate) unsafe fn count(flow: *mut Flow, share: Share) {
             (*flow).epoch = share.epoch();
             (*flow).since = share.epoch();
             share.add_greedy();
+        }
+    }
+}
+
+/// The flow's share goes to the others.
+#[inline(always)]
+fn close(flow: *mut Flow, share: Share) {
+    let epoch = share.epoch();
+    // SAFETY: a flow lives as long as its socket, which the program holds.
+    unsafe {
+        let counted = (*flow).epoch == epoch;
+        let greedy = (*flow).modest == 0 && (*flow).epoch != 0;
+        if greedy && (counted || (*flow).epoch == epoch - 1) {
+            share.remove_greedy(counted);
         }
     }
 }
@@ -266,6 +284,13 @@ pub(crate) unsafe fn give_back(socket: *mut c_void, flow: *mut Flow) -> bool {
     }
 }
 
+/// As the kernel makes a socket.
+#[inline(always)]
+pub(crate) fn free(socket: *mut c_void) {
+    set(socket, SOL_SOCKET, SO_MAX_PACING_RATE as c_int, UNLIMITED);
+    set(socket, IPPROTO_TCP, SEGMENTS_CLAMP, UNBOUNDED);
+}
+
 /// What a flow is before it sends: of which size its headers are is not known yet.
 ///
 /// # Safety
@@ -319,7 +344,7 @@ pub(crate) fn hold_sock_ops(ctx: SockOpsContext) -> u32 {
 fn try_hold_sock_ops(ctx: &SockOpsContext) -> Option<()> {
     let begins = match ctx.op() {
         BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB | BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB => true,
-        BPF_SOCK_OPS_RTT_CB => false,
+        BPF_SOCK_OPS_RTT_CB | BPF_SOCK_OPS_STATE_CB => false,
         _ => return None,
     };
     let share = Share::get()?;
@@ -332,6 +357,12 @@ fn try_hold_sock_ops(ctx: &SockOpsContext) -> Option<()> {
         return None;
     }
     let flow = of(socket.cast(), begins)?;
+    if ctx.op() == BPF_SOCK_OPS_STATE_CB {
+        if ctx.arg(1) == TCP_CLOSE {
+            close(flow, share);
+        }
+        return None;
+    }
     if begins {
         // SAFETY: as above.
         let mss = unsafe { (&raw const (*ctx.ops).mss_cache).read_volatile() };
@@ -342,8 +373,7 @@ fn try_hold_sock_ops(ctx: &SockOpsContext) -> Option<()> {
         };
         // SAFETY: the storage of a socket that the program holds.
         unsafe { set_up(flow, u64::from(mss), headers) };
-        ctx.set_cb_flags((ctx.cb_flags() | BPF_SOCK_OPS_RTT_CB_FLAG) as i32)
-            .ok()?;
+        ctx.set_cb_flags((ctx.cb_flags() | CALLBACKS) as i32).ok()?;
         // SAFETY: as above.
         unsafe { (*flow).attended = 1 };
     }

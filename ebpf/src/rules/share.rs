@@ -81,6 +81,19 @@ impl Share {
         unsafe { add(&raw mut (*self.sums(self.epoch())).greedy, 1) };
     }
 
+    /// A greedy flow was closed; `counted`: it had sent in this epoch.
+    #[inline(always)]
+    pub(crate) fn remove_greedy(self, counted: bool) {
+        let sums = self.sums(self.epoch());
+        // SAFETY: as above.
+        unsafe {
+            add(&raw mut (*sums).closed, 1);
+            if counted {
+                add(&raw mut (*sums).greedy, u64::MAX);
+            }
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn add_modest(self, bytes: u64) {
         // SAFETY: as above.
@@ -163,12 +176,13 @@ impl Share {
     pub(crate) fn level(self, now: u64) -> u64 {
         // SAFETY: as above.
         unsafe {
-            let greedy = (&raw const (*self.sums(self.epoch())).greedy).read_volatile();
+            let sums = self.sums(self.epoch());
+            let greedy = (&raw const (*sums).greedy).read_volatile();
+            let closed = (&raw const (*sums).closed).read_volatile();
             let flows = (&raw const (*self.0).flows).read_volatile();
+            let left = flows.saturating_sub(closed).max(greedy).max(1);
             let mut level = (&raw const (*self.0).level).read_volatile();
-            if greedy > flows {
-                level = quotient(level * flows.max(1), greedy);
-            }
+            level = quotient(level * flows.max(1), left);
             let due = (&raw const (*self.0).due_ns).read_volatile();
             let reach = self.reach_ns() >> 10;
             let corrected = if due > now {
@@ -215,9 +229,10 @@ impl Share {
             let modest = per_second(last.modest_bytes, elapsed).min(for_tcp - for_tcp / 8);
             let level = (for_tcp - modest).checked_div(flows).unwrap_or(for_tcp);
             let bursts = time_of(BURST_BYTES * BURSTS_PER_EPOCH * flows, for_tcp);
-            if paused {
-                // What was not used then is not caught up with.
-                (&raw mut (*self.0).due_ns).write_volatile(now);
+            let earliest = now.saturating_sub(IDLE_CATCH_UP_NS);
+            if tcp + other < half && (&raw const (*self.0).due_ns).read_volatile() < earliest {
+                // The rate held nobody up: what was not used is not caught up with.
+                (&raw mut (*self.0).due_ns).write_volatile(earliest);
             }
 
             let greedy_bytes = bytes_in(lowest, elapsed) * 5 / 8;
@@ -230,6 +245,7 @@ impl Share {
             (&raw mut (*self.0).epoch_began_ns).write_volatile(now);
             self.sums(next).write_volatile(Sums {
                 greedy: 0,
+                closed: 0,
                 modest_bytes: 0,
                 tcp_bytes: 0,
                 other_bytes: 0,

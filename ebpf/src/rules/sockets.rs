@@ -11,7 +11,6 @@
 use core::ffi::{c_int, c_void};
 
 use aya_ebpf::Global;
-use aya_ebpf::bindings::BPF_SOCK_OPS_RTT_CB_FLAG;
 use aya_ebpf::helpers::{
     bpf_getsockopt, bpf_ktime_get_ns, bpf_probe_read_kernel, bpf_skc_to_tcp_sock,
 };
@@ -88,6 +87,10 @@ fn visit(socket: *const u8) -> Option<()> {
         return None;
     }
     let full: *mut c_void = full.cast();
+    if task == pass::FREE {
+        flow::free(full);
+        return None;
+    }
     let flow = flow::of(full, task != pass::GIVE_BACK)?;
     // SAFETY: the flow of this socket, which the walk holds and has locked; here and below.
     let done = match task {
@@ -127,7 +130,7 @@ fn set(socket: *mut c_void, flow: *mut Flow) -> Option<bool> {
     Some(flow::pace(socket, flow, share, now))
 }
 
-/// Makes the kernel call `sock_ops` on each round trip of this socket.
+/// Makes the kernel call `sock_ops` for this socket too.
 #[inline(always)]
 fn attend(socket: *mut c_void) -> bool {
     let mut flags = 0u32;
@@ -144,7 +147,7 @@ fn attend(socket: *mut c_void) -> bool {
     if unknown != 0 {
         return false;
     }
-    let flags = flags | BPF_SOCK_OPS_RTT_CB_FLAG;
+    let flags = flags | flow::CALLBACKS;
     flow::set(socket, IPPROTO_TCP, CALLBACK_FLAGS, flags)
 }
 

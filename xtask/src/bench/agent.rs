@@ -49,6 +49,11 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts it and waits until it has taken its first reading.
     pub(crate) fn start(variant: Variant) -> Result<Self> {
+        Self::start_with_policy(variant, None)
+    }
+
+    /// The same, with a policy file's text.
+    pub(crate) fn start_with_policy(variant: Variant, policy: Option<&str>) -> Result<Self> {
         let address = http::free_address()?;
         let folder = std::env::temp_dir().join(format!(
             "plimsoll-bench-{}-{}",
@@ -57,16 +62,37 @@ impl Agent {
         ));
         fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let config = folder.join("plimsoll.toml");
-        let socket = folder.join("plimsoll.sock");
+        let at = folder.display();
         let text = format!(
-            "[agent]\nsocket = \"{}\"\n[metrics]\nlisten = \"{address}\"\n[log]\nlevel = \"warn\"\n[engine]\nenable = {}\ndata_dir = {:?}\nrun_dir = {:?}\n[probes]\n{}\n",
-            socket.display(),
-            variant == Variant::Engine,
-            folder.join("data"),
-            folder.join("run"),
-            variant.probes()
+            "[agent]
+socket = \"{at}/plimsoll.sock\"
+[metrics]
+listen = \"{address}\"
+[log]
+level = \"warn\"
+\
+             [probes]
+{}
+[policy]
+file = \"{at}/policy.toml\"
+[enforce]
+state_dir = \"{at}/enforce\"
+\
+             [audit]
+path = \"{at}/audit.jsonl\"
+\
+             [engine]
+enable = {}
+data_dir = \"{at}/data\"
+run_dir = \"{at}/run\"
+",
+            variant.probes(),
+            variant == Variant::Engine
         );
         fs::write(&config, text).context("cannot write the agent's configuration")?;
+        if let Some(policy) = policy {
+            fs::write(folder.join("policy.toml"), policy).context("cannot write a policy")?;
+        }
         let log = File::create(folder.join("log")).context("cannot make the agent's log")?;
         let mut command = Command::new(workspace::root().join(AGENT));
         command.arg("agent").arg("--config").arg(&config);
@@ -95,6 +121,11 @@ impl Agent {
 
     pub(crate) fn scrape(&self) -> Result<Answer> {
         http::get(self.address, "/metrics").with_context(|| self.log())
+    }
+
+    /// Runs a verb of the command line.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Result<String> {
+        crate::command::output(self.command().args(arguments)).with_context(|| self.log())
     }
 
     fn log(&self) -> String {

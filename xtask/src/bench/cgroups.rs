@@ -92,6 +92,22 @@ impl Cgroups {
         Ok(())
     }
 
+    /// Where the controller of workload `n` is: its v1 hierarchy, else v2.
+    pub(crate) fn of(&self, controller: &str, n: usize) -> Option<PathBuf> {
+        let top = self.v1(controller).or(self.v2())?;
+        Some(top.join(name(n)))
+    }
+
+    /// Workload `n` as the agent names it.
+    pub(crate) fn path(n: usize) -> String {
+        format!("/{PREFIX}{}/{}", std::process::id(), name(n))
+    }
+
+    /// A pattern for all of them, as policies have it.
+    pub(crate) fn pattern() -> String {
+        format!("/{PREFIX}{}/*", std::process::id())
+    }
+
     pub(crate) fn hierarchies(&self) -> usize {
         self.tops.len()
     }

@@ -7,6 +7,7 @@
 mod agent;
 mod cgroups;
 mod costs;
+mod hold;
 mod http;
 mod interrupt;
 mod launch;
@@ -56,6 +57,8 @@ enum Part {
     Peers,
     /// Containers from the command to the exit, beside crun and docker
     Launch,
+    /// What holding costs, how fast it acts and gives back, how exact rates are
+    Hold,
 }
 
 /// How much is measured.
@@ -71,6 +74,12 @@ pub(crate) struct Plan {
     scrapes: usize,
     /// Containers, one after the other.
     launches: usize,
+    /// Times that something is to be acted on.
+    reactions: usize,
+    /// Times that an agent is killed.
+    kills: usize,
+    /// Of one flow, or of several at once.
+    traffic: Duration,
 }
 
 impl Plan {
@@ -82,6 +91,9 @@ impl Plan {
         window: Duration::from_secs(20),
         scrapes: 200,
         launches: 200,
+        reactions: 100,
+        kills: 20,
+        traffic: Duration::from_secs(6),
     };
     const QUICK: Self = Self {
         rounds: 3,
@@ -91,6 +103,9 @@ impl Plan {
         window: Duration::from_secs(5),
         scrapes: 50,
         launches: 30,
+        reactions: 10,
+        kills: 3,
+        traffic: Duration::from_secs(2),
     };
 
     fn most(&self) -> usize {
@@ -134,6 +149,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(peers) = peers {
         cgroups.resize(plan.most())?;
         peers::measure(&plan, &mut report, &cgroups, &peers)?;
+    }
+    if wants(Part::Hold) {
+        hold::measure(&plan, &mut report, &mut cgroups)?;
     }
     drop(cgroups);
     report.line("");

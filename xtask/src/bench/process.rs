@@ -45,6 +45,13 @@ impl Process {
         Pid::from_raw(self.child.id().cast_signed())
     }
 
+    /// SIGKILL, and waits for its end.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill().context("cannot kill")?;
+        self.child.wait().context("cannot wait")?;
+        Ok(())
+    }
+
     /// Fails when it ended by itself.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.child.try_wait().context("cannot wait")? {

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{command, host};
+use crate::{command, host, workspace};
 
 /// Debian's switch that says whether a package may start its services on installation.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -48,6 +48,32 @@ pub(crate) fn offers(packages: &[&str]) -> Result<bool> {
         update()?;
     }
     Ok(known(packages))
+}
+
+/// The program of a package that is unpacked and not installed: one that would start at every boot
+/// and kill.
+pub(crate) fn unpacked(package: &str, program: &str) -> Result<PathBuf> {
+    let folder = workspace::root().join("target/tools").join(package);
+    let found = folder.join(program);
+    if found.exists() {
+        return Ok(found);
+    }
+    if !offers(&[package])? {
+        bail!("there is no package {package}");
+    }
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    command::run(apt_get().args(["download", package]).current_dir(&folder))?;
+    let entries = fs::read_dir(&folder).context("cannot look for the package")?;
+    for entry in entries.flatten() {
+        let file = entry.path();
+        if file.extension().is_some_and(|extension| extension == "deb") {
+            command::run(Command::new("dpkg-deb").arg("-x").arg(&file).arg(&folder))?;
+        }
+    }
+    if !found.exists() {
+        bail!("{package} has no {program}");
+    }
+    Ok(found)
 }
 
 fn known(packages: &[&str]) -> bool {

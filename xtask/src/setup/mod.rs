@@ -152,3 +152,10 @@ pub(crate) fn for_bench() -> Result<()> {
     for_agent()?;
     apt::ensure("bench", BENCH_PACKAGES)
 }
+
+/// Loads of `cargo xtask bench --only hold`.
+pub(crate) fn for_bench_of_holding() -> Result<()> {
+    apt::ensure("bench", &["iperf3", "iproute2"])
+}
+
+pub(crate) use apt::unpacked;

@@ -16,10 +16,10 @@ use crate::cgroup::{Controller, DeviceNumber};
 const LEAST: u128 = 16_384 << 60;
 
 impl Control {
-    /// Whether this, with what is in force already, would get a workload killed that writes files
-    /// the usual way; the reason if so. Direct writes do not count.
+    /// Whether this, with what is in force already or is `coming`, would get a workload killed that
+    /// writes files the usual way; the reason if so. Direct writes do not count.
     #[must_use]
-    pub fn hazard(&self, setting: &Setting) -> Option<String> {
+    pub fn hazard(&self, setting: &Setting, coming: &[Setting]) -> Option<String> {
         let io = self.routes.to(Controller::Io, Knob::IoWeight.name()).ok()?;
         let memory = self.memory(Knob::MemoryMax.name()).ok()?;
         // Elsewhere buffered writes are not capped.
@@ -28,12 +28,20 @@ impl Control {
         }
         match setting {
             Setting::IoMax(device, caps) => {
-                let limit = limits(memory).chain(above_limits(memory)).min()?;
-                reason(*device, caps.wbps?, limit)
+                let coming = coming.iter().filter_map(|one| match one {
+                    Setting::MemoryMax(limit) => *limit,
+                    _ => None,
+                });
+                let in_force = limits(memory).chain(above_limits(memory));
+                reason(*device, caps.wbps?, in_force.chain(coming).min()?)
             }
             Setting::MemoryMax(limit) => {
                 let limit = (*limit).into_iter().chain(above_limits(memory)).min()?;
-                let (rate, device) = write_caps(io).into_iter().min()?;
+                let coming = coming.iter().filter_map(|one| match one {
+                    Setting::IoMax(device, caps) => Some((caps.wbps?, *device)),
+                    _ => None,
+                });
+                let (rate, device) = write_caps(io).into_iter().chain(coming).min()?;
                 reason(device, rate, limit)
             }
             _ => None,

@@ -6,9 +6,9 @@
 //! do harm with; why something is set, and what it was before, is for others to know.
 
 mod absent;
+mod caveat;
 mod cpu;
 mod cpuset;
-mod devices;
 mod error;
 mod freeze;
 mod hazard;
@@ -27,7 +27,7 @@ mod site;
 mod slow;
 mod weight;
 
-pub use devices::{DeviceChange, DeviceEntry, DeviceList, DeviceType};
+pub use caveat::caveat_on;
 pub use error::{ControlError, NotEnforceable};
 pub use hazard::memory_for_writes;
 pub use kill::Killed;

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use super::absent::{absent, name_absent};
 use super::route::Routes;
 use super::site::Site;
-use super::{ControlError, Knob, NotEnforceable, Setting, cpu, cpuset, freeze, io, memory, pids};
+use super::{
+    ControlError, Knob, NotEnforceable, Setting, caveat, cpu, cpuset, freeze, io, memory, pids,
+};
 use crate::cgroup::{CgroupKey, Controller, HierarchyId, Layout, Placement};
 
 /// One workload's control files in every hierarchy it sits in. Each directory is pinned by its
@@ -75,12 +77,9 @@ impl Control {
         let site = self.site(knob).ok()?;
         let memory = self.routes.to(Controller::Memory, knob.name());
         let memory_on_v2 = memory.is_ok_and(Site::is_unified);
-        match (knob, site.is_unified()) {
-            (Knob::IoMax(_), false) => Some(io::V1_SEES_NO_BUFFERED_WRITES),
-            (Knob::IoMax(_), true) if !memory_on_v2 => Some(io::NO_WRITEBACK_WITHOUT_MEMORY),
-            (Knob::IoWeight, _) => Some(io::weight_caveat(site)),
-            (Knob::MemorySwapMax, false) => Some(memory::V1_COUNTS_SWAP_WITH_MEMORY),
-            _ => None,
+        match knob {
+            Knob::IoWeight => Some(io::weight_caveat(site)),
+            _ => caveat::of(knob, site.is_unified(), memory_on_v2),
         }
     }
 

@@ -7,13 +7,12 @@ use super::{Knob, NotEnforceable};
 use crate::cgroup::{CgroupKey, Controller, HierarchyId, Layout, Placement};
 
 /// Controllers that something is set with.
-const USED: [Controller; 7] = [
+const USED: [Controller; 6] = [
     Controller::Cpu,
     Controller::Cpuset,
     Controller::Memory,
     Controller::Io,
     Controller::Pids,
-    Controller::Devices,
     Controller::Freezer,
 ];
 

@@ -34,6 +34,7 @@ fn whose(identity: &Identity, verb: &str) -> String {
         (Runtime::Systemd, Kind::Unit) => {
             format!("{name} is systemd's: see `systemctl help`; {ours}")
         }
+        (Runtime::Plimsoll, _) => format!("{name} has just been removed"),
         (Runtime::Cgroup, _) => format!("{name} is a bare cgroup, not a container; {ours}"),
         _ => format!("{name} is {owner}'s, not a container of Plimsoll; {ours}"),
     }

@@ -23,20 +23,20 @@ pub(super) struct Other {
 }
 
 /// Those that match; none when a filter speaks of what only an engine knows of its own.
-pub(super) async fn fetch(
-    engine: &Engine,
-    filters: &[Filter],
-    all: bool,
-) -> Result<Vec<Other>, ClientError> {
+pub(super) async fn fetch(engine: &Engine, filters: &[Filter]) -> Result<Vec<Other>, ClientError> {
     let term = "kind=container".parse();
     let query = WorkloadQuery {
-        all,
+        // Of those that ended their engines know more than their cgroups told.
+        all: false,
         filter: term.into_iter().collect(),
     };
     let list = engine.agent.workloads(&query).await?;
     let others = list.workloads.iter().filter_map(|workload| {
         let workload: &Workload = workload;
         let identity = Identity::clone(&workload.identity);
+        if identity.runtime == Runtime::Plimsoll {
+            return None;
+        }
         Some(Other {
             container_id: identity.container_id.clone()?,
             identity,
@@ -85,7 +85,7 @@ impl Other {
         match self.life {
             Life::Alive => format!("Up {}", since(self.created)),
             Life::Frozen => format!("Up {} (Paused)", since(self.created)),
-            // How it ended is its engine's to know.
+            // While it was asked.
             Life::Dead { since: end } => format!("Exited {} ago", since(end)),
         }
     }

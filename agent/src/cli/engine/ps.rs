@@ -104,7 +104,7 @@ pub(super) async fn run(args: PsArgs, engine: &Engine, out: &mut Output) -> Resu
     let others = if args.quiet || last.is_some() {
         Ok(Vec::new())
     } else {
-        foreign_rows::fetch(engine, &args.filter, args.all).await
+        foreign_rows::fetch(engine, &args.filter).await
     };
     let (ours, others) = either(ours, others)?;
     let names = Names {

@@ -42,6 +42,9 @@ fn applies(policy: &PolicyExplanation) -> String {
     for limit in &policy.limits {
         text.push_str(&format!("  holds {limit}\n"));
     }
+    for shortfall in &policy.shortfalls {
+        text.push_str(&format!("  but {shortfall}\n"));
+    }
     for rule in &policy.rules {
         text.push_str(&of_rule(rule));
     }

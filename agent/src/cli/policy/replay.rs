@@ -38,6 +38,7 @@ fn line(decision: &Decision) -> String {
         outcome: Outcome::DryRun,
         before: None,
         after: None,
+        caveats: Vec::new(),
         evidence: decision.evidence.clone(),
         took: Duration::ZERO,
     };

@@ -28,6 +28,9 @@ pub struct Held {
     pub action: u64,
     /// `None`: taken from the record of the action, as far back as the audit goes.
     pub evidence: Option<Evidence>,
+    /// What of it is done less well than its name promises; of the record of the action, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<String>,
     /// Who holds the same thing with less priority, the next first.
     pub behind: Vec<Claimant>,
 }
@@ -52,6 +55,9 @@ impl Explanation {
                 .records
                 .iter()
                 .find(|record| record.id == held.action);
+            if let Some(record) = record {
+                held.caveats.clone_from(&record.caveats);
+            }
             let known = held.evidence.take();
             held.evidence = known.or_else(|| record.map(|record| record.evidence.clone()));
         }
@@ -108,6 +114,9 @@ fn held_lines(held: &Held) -> Vec<String> {
     let mut lines = vec![first];
     if let Some(evidence) = &held.evidence {
         lines.push(format!("    because {}", because(evidence)));
+    }
+    for caveat in &held.caveats {
+        lines.push(format!("    but {caveat}"));
     }
     if !held.behind.is_empty() {
         let behind: Vec<String> = held.behind.iter().map(by).collect();

@@ -13,6 +13,7 @@ fn held(action: u64) -> Held {
         until: None,
         action,
         evidence: None,
+        caveats: Vec::new(),
         behind: Vec::new(),
     }
 }
@@ -32,11 +33,13 @@ fn what_is_held_has_the_evidence_of_its_action() {
     frozen.claimant = Claimant::Operator;
     frozen.until = Some(noon() + Duration::from_secs(10));
     frozen.behind = vec![record(1).claimant];
+    let mut seventh = record(7);
+    seventh.caveats = vec!["swap counts too".into()];
     let explanation = Explanation::new(
         "/docker/4f",
         "web",
         vec![held(7), frozen],
-        answer(vec![record(6), record(7)]),
+        answer(vec![record(6), seventh.clone()]),
     );
     let lines = explanation.lines();
     assert_eq!(
@@ -47,12 +50,13 @@ fn what_is_held_has_the_evidence_of_its_action() {
             "  memory.max 536870912 (was memory.max max), by batch/thrash, \
              since 2026-11-21T12:04:11Z, action 7",
             "    because memory.full above 20%: 34%, for 3s",
+            "    but swap counts too",
             "  cgroup.freeze 1, by operator, since 2026-11-21T12:04:11Z, action 99, \
              until 2026-11-21T12:04:21Z at most",
             "    next in line: batch/thrash",
             "last decisions:",
             &format!("  {}", summary(&record(6))),
-            &format!("  {}", summary(&record(7))),
+            &format!("  {}", summary(&seventh)),
         ]
     );
 }

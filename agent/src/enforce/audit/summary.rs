@@ -27,6 +27,7 @@ pub(in crate::enforce) fn told(record: &Record) -> String {
         step,
         outcome,
         after,
+        caveats,
         evidence,
         ..
     } = record;
@@ -41,6 +42,10 @@ pub(in crate::enforce) fn told(record: &Record) -> String {
     if let (Step::Once(_), Some(after)) = (step, after) {
         line.push_str(": ");
         line.push_str(after);
+    }
+    for caveat in caveats {
+        line.push_str("; but ");
+        line.push_str(caveat);
     }
     plain(&line)
 }

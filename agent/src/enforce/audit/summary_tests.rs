@@ -55,6 +55,20 @@ fn the_whole_line() {
 }
 
 #[test]
+fn what_is_done_less_well_is_said() {
+    let step = hold(Limit::Io {
+        path: PathBuf::from("/data"),
+        caps: IoCaps::default(),
+    });
+    let line = told(step, Outcome::Done, |record| {
+        record.caveats = vec!["v1 blkio does not see buffered writes".into()];
+    });
+    let wanted = "limited I/O below /data of web | done in 3ms; but v1 blkio does not see \
+                  buffered writes";
+    assert_eq!(line, wanted);
+}
+
+#[test]
 fn every_outcome_has_its_tense() {
     let reason = || "it is init".to_owned();
     for (outcome, line) in [

@@ -37,6 +37,7 @@ pub(super) fn record(id: u64) -> Record {
         outcome: Outcome::Done,
         before: None,
         after: None,
+        caveats: Vec::new(),
         evidence: evidence(),
         took: Duration::from_micros(3_120),
     }

@@ -101,6 +101,7 @@ impl<H: Hands> Enforcer<H> {
             outcome,
             before: Some(before),
             after: Some(after),
+            caveats: Vec::new(),
             evidence,
         };
         let id = self.hold.number();

@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) outcome: Outcome,
     pub(super) before: Option<String>,
     pub(super) after: Option<String>,
+    /// What it does less than its name promises.
+    pub(super) caveats: Vec<String>,
     pub(super) evidence: Evidence,
 }
 
@@ -44,6 +46,7 @@ impl Entry {
             outcome,
             before: None,
             after: None,
+            caveats: Vec::new(),
             evidence: order.evidence.clone(),
         }
     }
@@ -97,6 +100,7 @@ impl Books {
             outcome,
             before,
             after,
+            caveats,
             evidence,
         } = entry;
         let record = Arc::new(Record {
@@ -110,6 +114,7 @@ impl Books {
             outcome,
             before,
             after,
+            caveats,
             evidence,
             took,
         });

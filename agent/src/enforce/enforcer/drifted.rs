@@ -131,6 +131,7 @@ impl<H: Hands> Enforcer<H> {
             step: held_step(&drift.held.in_force),
             before: Some(drift.held.in_force.to_string()),
             after: Some(after.to_string()),
+            caveats: Vec::new(),
             evidence: evidence("somebody else wrote the file".to_owned()),
             outcome,
         };

@@ -55,6 +55,7 @@ impl<H: Hands> Enforcer<H> {
                 )),
                 before: None,
                 after: None,
+                caveats: Vec::new(),
                 evidence,
             };
             self.books.record(id, entry)
@@ -166,6 +167,7 @@ impl<H: Hands> Enforcer<H> {
             Ok(effect) => Entry {
                 before,
                 after: Some(effect.after.to_string()),
+                caveats: self.hold.hands.caveats(&held.owner, held.slot.thing),
                 ..Entry::of(&order, Outcome::Done)
             },
             Err(error) => self.refused(&order, &error.into()),
@@ -231,6 +233,7 @@ impl<H: Hands> Enforcer<H> {
             outcome,
             before: Some(given_back.held.in_force.to_string()),
             after,
+            caveats: Vec::new(),
             evidence: evidence.clone(),
         };
         let id = self.hold.number();

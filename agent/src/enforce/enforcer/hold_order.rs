@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use super::books::Entry;
 use super::{Enforcer, UnderWay};
-use crate::cgroup::{HierarchyId, Knob, Setting, disk_of};
+use crate::cgroup::{Knob, Setting, disk_of};
 use crate::enforce::claims::{Claimed, Ground, Owner, Slot, Thing, Value, resolve};
 use crate::enforce::hands::{Hands, in_one_line};
 use crate::enforce::hold::EffectState;
@@ -29,6 +29,7 @@ impl<H: Hands> Enforcer<H> {
             Ok(plan) if order.mode == Mode::Monitor => Entry {
                 before: Some(plan.before.to_string()),
                 after: Some(plan.value.to_string()),
+                caveats: self.hold.hands.caveats(&plan.owner, plan.slot.thing),
                 ..Entry::of(order, Outcome::DryRun)
             },
             Ok(plan) => self.carry_out(id, order, claim, plan),
@@ -116,39 +117,15 @@ impl<H: Hands> Enforcer<H> {
         resolve(wanted, &ground).map_err(|error| Refusal::new(Class::Invalid, error))
     }
 
-    /// What would, together with what is in force, make the kernel kill.
-    fn check_harm(&mut self, owner: &Arc<Owner>, value: &Value) -> Result<(), Refusal> {
+    /// What would kill, by itself or together with what is in force.
+    fn check_harm(&mut self, owner: &Owner, value: &Value) -> Result<(), Refusal> {
         let Value::Setting(setting) = value else {
             return Ok(());
         };
-        let mut together = vec![setting.clone()];
-        // Where one of them is on v1, the kernel does not hold back buffered writes.
-        let mut is_unified = |thing| {
-            let slot = self.hold.hands.slot(owner, Thing::Knob(thing));
-            slot.is_ok_and(|slot| slot.cgroup.hierarchy == HierarchyId::V2)
-        };
-        match setting {
-            Setting::IoMax(..) | Setting::MemoryMax(_)
-                if !is_unified(setting.knob()) || !is_unified(Knob::MemoryMax) => {}
-            Setting::IoMax(..) => {
-                if let Ok(Value::Setting(max)) =
-                    self.hold.hands.read(owner, Thing::Knob(Knob::MemoryMax))
-                {
-                    together.push(max);
-                }
-            }
-            Setting::MemoryMax(_) => {
-                let caps = self.hold.all().filter(|held| held.owner.keys == owner.keys);
-                together.extend(caps.filter_map(|held| match held.wanted() {
-                    Value::Setting(caps @ Setting::IoMax(..)) => Some(caps.clone()),
-                    _ => None,
-                }));
-            }
-            _ => {}
-        }
-        let limits: Vec<Limit> = together.into_iter().map(exactly).collect();
-        match clashes(&limits).into_iter().next() {
-            Some(clash) => Err(Refusal::new(Class::Harmful, clash.what)),
+        let alone = clashes(&[exactly(setting.clone())]).into_iter().next();
+        let reason = alone.map(|clash| clash.what);
+        match reason.or_else(|| self.hold.hazard(owner, value)) {
+            Some(reason) => Err(Refusal::new(Class::Harmful, reason)),
             None => Ok(()),
         }
     }
@@ -211,6 +188,7 @@ impl<H: Hands> Enforcer<H> {
         Entry {
             before: Some(effect.before.to_string()),
             after: Some(effect.after.to_string()),
+            caveats: self.hold.hands.caveats(&owner, slot.thing),
             ..Entry::of(order, outcome)
         }
     }

@@ -7,13 +7,13 @@ use proptest::prelude::*;
 use super::books::Books;
 use super::thread::Settings;
 use super::*;
-use crate::cgroup::{HierarchyId, Knob, Layout, Placement, Setting};
+use crate::cgroup::{HierarchyId, IoCaps, Knob, Layout, Placement, Setting};
 use crate::config::AuditConfig;
 use crate::enforce::Outcome;
 use crate::enforce::audit::Audit;
 use crate::enforce::fixture::{evidence, workload};
 use crate::enforce::guard::Anchor;
-use crate::enforce::hold::world::World;
+use crate::enforce::hold::world::{DISK, FREEZER, World};
 use crate::ledger::EventLog;
 use crate::policy::{Amount, Claim, Limit, OnConflict, Once, Process, Restore, Scope, Wanted};
 
@@ -61,7 +61,9 @@ impl Bench {
             guardian: None,
         };
         let pid_1 = Placement {
-            paths: [(HierarchyId::V2, "/9".to_owned())].into(),
+            paths: [HierarchyId::V2, FREEZER]
+                .map(|id| (id, "/9".to_owned()))
+                .into(),
         };
         let look: Look = Box::new(move |_, _, _| {
             let anchor = Anchor {
@@ -239,6 +241,71 @@ fn the_floor_is_for_everybody() {
     }
     assert_eq!(bench.enforcer.status().refusals["protected"], 8);
     assert_eq!(bench.world.writes(), 0);
+}
+
+fn writes_at(kib: u64) -> Setting {
+    let caps = IoCaps {
+        wbps: Some(kib << 10),
+        ..IoCaps::default()
+    };
+    Setting::IoMax(DISK, caps)
+}
+
+/// 64 MiB with a mebibyte a second is too little; 256 MiB is enough.
+#[test]
+fn what_would_kill_together_is_refused() {
+    let refused = Outcome::Refused("the kernel kills".into());
+    for claimant in [Claimant::Operator, policy("a", None)] {
+        for mode in [Mode::Enforce, Mode::Monitor] {
+            for (there, then) in [(writes_at(1_024), max(64)), (max(64), writes_at(1_024))] {
+                let mut bench = Bench::new();
+                // Somebody else set it.
+                bench.world.set(1, there);
+                let writes = bench.world.writes();
+                let mut order = order(1, claimant.clone(), set(then));
+                order.mode = mode;
+                assert_eq!(bench.order(order).outcome, refused);
+                assert_eq!(bench.world.writes(), writes);
+                assert_eq!(bench.enforcer.status().refusals["harmful"], 1);
+                assert!(bench.enforcer.claims().is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_would_kill_with_what_is_on_its_way_is_refused() {
+    let mut bench = Bench::new();
+    bench.world.slow(Knob::MemoryMax, 3);
+    let first = bench.order(order(2, policy("a", None), set(max(64))));
+    assert!(matches!(first.outcome, Outcome::Deferred(_)));
+    let second = bench.order(order(2, policy("a", None), set(writes_at(1_024))));
+    assert!(matches!(second.outcome, Outcome::Refused(_)), "{second:?}");
+    let other = bench.order(order(1, policy("a", None), set(writes_at(1_024))));
+    assert_eq!(other.outcome, Outcome::Done);
+}
+
+/// The policy's 64 MiB stood behind the operator's 256 when its cap on writes was set. When the
+/// operator lets go, they do not come into force; when the cap goes, they do.
+#[test]
+fn a_claim_next_in_line_waits_while_it_would_kill() {
+    let mut bench = Bench::new();
+    bench.order(order(1, policy("a", None), set(max(64))));
+    bench.order(order(1, Claimant::Operator, set(max(256))));
+    let cap = bench.order(order(1, policy("a", None), set(writes_at(1_024))));
+    assert_eq!(cap.outcome, Outcome::Done);
+    assert_eq!(cap.caveats, ["it does not see buffered writes"]);
+    let release = || Step::Release(Scope::Knob(Knob::MemoryMax));
+    let let_go = bench.order(order(1, Claimant::Operator, release()));
+    assert!(matches!(let_go.outcome, Outcome::Failed(_)), "{let_go:?}");
+    assert_eq!(bench.world.value(1, Knob::MemoryMax), value(max(256)));
+    bench.order(order(1, policy("a", None), Step::Release(Scope::Io)));
+    assert_eq!(bench.world.value(1, Knob::MemoryMax), value(max(64)));
+    bench.order(order(1, policy("a", None), release()));
+    assert_eq!(
+        bench.world.value(1, Knob::MemoryMax),
+        value(Setting::MemoryMax(None))
+    );
 }
 
 #[test]

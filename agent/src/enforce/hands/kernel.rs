@@ -1,5 +1,6 @@
 //! The kernel itself.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use super::{From, HandError, Hands, Progress};
 use crate::cgroup::{Control, ControlError, HierarchyId, Layout, Placement, Setting};
 use crate::enforce::claims::{Owner, Slot, Thing, Value};
 use crate::kernel::{CgroupRules, RulesError, TrafficRules};
+use crate::policy::NO_CGROUP2;
 
 /// How long memory may take to get out of the way of a lower limit.
 const LOWERING: Duration = Duration::from_secs(30);
@@ -18,6 +20,8 @@ const LOWERING: Duration = Duration::from_secs(30);
 pub(crate) struct Kernel {
     layout: Arc<Layout>,
     rules: CgroupRules,
+    /// Of network rules in force, by cgroup.
+    less_well: BTreeMap<u64, Vec<String>>,
 }
 
 impl Kernel {
@@ -25,6 +29,7 @@ impl Kernel {
         Self {
             layout,
             rules: CgroupRules::new(),
+            less_well: BTreeMap::new(),
         }
     }
 
@@ -68,6 +73,7 @@ impl Kernel {
         from: From<'_>,
     ) -> Result<(), HandError> {
         let (directory, id) = self.unified(owner)?;
+        self.less_well.remove(&id);
         if *rules == TrafficRules::default() {
             return Ok(self.rules.clear_traffic(&directory, id)?);
         }
@@ -76,6 +82,9 @@ impl Kernel {
             tracing::warn!(workload = %owner.id, caveat, "a network rule is held less well");
         }
         let Some(refused) = applied.refused.first() else {
+            if !applied.caveats.is_empty() {
+                self.less_well.insert(id, applied.caveats);
+            }
             return Ok(());
         };
         let reason = format!("{} is not enforceable: {}", refused.rule, refused.reason);
@@ -107,7 +116,10 @@ impl Hands for Kernel {
             Thing::Traffic | Thing::Devices => {
                 let key = control.keys().get(&HierarchyId::V2).copied();
                 key.ok_or_else(|| {
-                    let reason = "the workload has no cgroup of its own in cgroup2";
+                    let reason = match self.layout.unified() {
+                        Some(_) => "the workload has no cgroup of its own in cgroup2",
+                        None => NO_CGROUP2,
+                    };
                     HandError::NotEnforceable(format!("{thing} is not enforceable: {reason}"))
                 })?
             }
@@ -141,6 +153,25 @@ impl Hands for Kernel {
         let before = control.before(setting)?.into_iter();
         let others = before.filter(|one| one.knob() != setting.knob());
         Ok(others.map(Value::Setting).collect())
+    }
+
+    fn hazard(&mut self, owner: &Owner, setting: &Setting, coming: &[Setting]) -> Option<String> {
+        self.control(owner).hazard(setting, coming)
+    }
+
+    fn caveats(&mut self, owner: &Owner, thing: Thing) -> Vec<String> {
+        match thing {
+            Thing::Knob(knob) => {
+                let caveat = self.control(owner).caveat(knob);
+                caveat.map(str::to_owned).into_iter().collect()
+            }
+            Thing::Traffic => {
+                let unified = owner.keys.get(&HierarchyId::V2);
+                let known = unified.and_then(|key| self.less_well.get(&key.id));
+                known.cloned().unwrap_or_default()
+            }
+            Thing::Devices => Vec::new(),
+        }
     }
 
     fn write(

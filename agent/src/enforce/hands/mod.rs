@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::claims::{Owner, Slot, Thing, Value};
-use crate::cgroup::Placement;
+use crate::cgroup::{Placement, Setting};
 
 pub(crate) use kernel::{Kernel, in_one_line};
 
@@ -33,6 +33,13 @@ pub(crate) trait Hands {
     /// # Errors
     /// As [`read`](Self::read).
     fn asides(&mut self, owner: &Owner, value: &Value) -> Result<Vec<Value>, HandError>;
+
+    /// Why the kernel would kill for this, together with what is in force and what is `coming`;
+    /// `None`: it would not.
+    fn hazard(&mut self, owner: &Owner, setting: &Setting, coming: &[Setting]) -> Option<String>;
+
+    /// What it does here less than its name promises, as last written.
+    fn caveats(&mut self, owner: &Owner, thing: Thing) -> Vec<String>;
 
     /// Sets it, by what is there now.
     ///

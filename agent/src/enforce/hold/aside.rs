@@ -1,7 +1,7 @@
 //! What the kernel changes along with a thing: it belongs to nobody, and is put back with the thing.
 
-use super::{Effect, EffectState, Hold};
-use crate::enforce::claims::{Aside, Held, Slot, Thing, Value};
+use super::{Effect, EffectState, Hold, Landed};
+use crate::enforce::claims::{Aside, Held, Owner, Slot, Thing, Value};
 use crate::enforce::hands::{From, HandError, Hands, Progress};
 
 impl<H: Hands> Hold<H> {
@@ -39,7 +39,7 @@ impl<H: Hands> Hold<H> {
 
     /// After the write: what was not changed is forgotten; what is held on its own is told to it.
     pub(super) fn settle_asides(&mut self, new: &mut Held) {
-        self.settle_companions(new.slot);
+        self.settle_companions(new);
         for mut aside in std::mem::take(&mut new.asides) {
             let thing = aside.original.thing();
             if self.beside(new, thing).is_some() {
@@ -54,17 +54,29 @@ impl<H: Hands> Hold<H> {
         }
     }
 
-    /// What was written along is as the kernel has it now.
-    pub(super) fn settle_companions(&mut self, carrier: Slot) {
-        for slot in self.companions.remove(&carrier).unwrap_or_default() {
-            let Some(mut held) = self.held.get(&slot).cloned() else {
-                continue;
-            };
-            if let Ok(now) = self.hands.read(&held.owner, slot.thing) {
-                held.in_force = now;
-                held.pending = false;
-                self.settled(slot, Some(held));
-            }
+    /// What was written along and is held on its own, since then too, is as the kernel has it now.
+    pub(super) fn settle_companions(&mut self, carrier: &Held) {
+        let mut slots = self.companions.remove(&carrier.slot).unwrap_or_default();
+        let asides = carrier.asides.iter();
+        let claimed = asides.filter_map(|aside| self.beside(carrier, aside.original.thing()));
+        slots.extend(claimed.map(|held| held.slot));
+        for slot in slots {
+            self.look_again(slot);
+        }
+    }
+
+    fn look_again(&mut self, slot: Slot) {
+        let Some(mut held) = self.held.get(&slot).cloned() else {
+            return;
+        };
+        // A write of its own is under way, and will tell.
+        if self.walks.contains_key(&slot) {
+            return;
+        }
+        if let Ok(now) = self.hands.read(&held.owner, slot.thing) {
+            held.in_force = now;
+            held.pending = false;
+            self.settled(slot, Some(held));
         }
     }
 
@@ -128,19 +140,36 @@ impl<H: Hands> Hold<H> {
         })
     }
 
-    /// What a thing was before another one's write took it along.
-    pub(super) fn aside_original(&mut self, slot: Slot) -> Option<Value> {
-        let carrier = self.held.values().find(|held| {
-            held.slot.cgroup == slot.cgroup
-                && held
-                    .asides
-                    .iter()
-                    .any(|aside| aside.original.thing() == slot.thing)
-        })?;
-        let asides = &carrier.asides;
-        let mut asides = asides.iter();
-        let aside = asides.find(|aside| aside.original.thing() == slot.thing)?;
-        Some(aside.original.clone())
+    /// What a thing was before another one's write took it along. The other one may be in another
+    /// hierarchy: v1's freezer, and the quota that is lifted while it stops everybody.
+    pub(super) fn aside_original(&self, owner: &Owner, slot: Slot) -> Option<Value> {
+        let mut asides = self
+            .asides_of(owner)
+            .filter(|(carrier, _)| *carrier != slot);
+        let aside = asides.find(|(_, aside)| aside.original.thing() == slot.thing)?;
+        Some(aside.1.original.clone())
+    }
+
+    /// Is it being changed for a moment by something else that takes time: another write, a kill?
+    pub(super) fn is_taken_along(&self, owner: &Owner, slot: Slot) -> bool {
+        if self.passing.contains(&slot) {
+            return true;
+        }
+        let is_under_way = |carrier: &Slot| self.walks.contains_key(carrier);
+        let mut asides = self.asides_of(owner);
+        asides
+            .any(|(carrier, aside)| aside.original.thing() == slot.thing && is_under_way(&carrier))
+            || self
+                .companions
+                .iter()
+                .any(|(carrier, slots)| slots.contains(&slot) && is_under_way(carrier))
+    }
+
+    /// All that was taken along of one workload, and by what.
+    fn asides_of(&self, owner: &Owner) -> impl Iterator<Item = (Slot, &Aside)> {
+        let of_it = move |held: &&Held| held.owner.keys == owner.keys;
+        let carriers = self.held.values().filter(of_it);
+        carriers.flat_map(|held| held.asides.iter().map(|aside| (held.slot, aside)))
     }
 
     /// Others of the same workload that did not fit before may fit now. What does not is left for the
@@ -155,9 +184,16 @@ impl<H: Hands> Hold<H> {
         let beside: Vec<Held> = self.held.values().filter(unfit).cloned().collect();
         for held in beside {
             let value = held.wanted().clone();
-            if let Err(error) = self.drive(held) {
-                tracing::debug!(%error, %value, "does not fit yet");
+            let result = self.drive(held.clone());
+            match &result {
+                Err(error) => tracing::debug!(%error, %value, "does not fit yet"),
+                Ok(Effect {
+                    state: EffectState::UnderWay(_),
+                    ..
+                }) => continue,
+                Ok(_) => {}
             }
+            self.landed.push(Landed { held, result });
         }
         self.beside = false;
     }

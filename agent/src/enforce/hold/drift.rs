@@ -20,7 +20,7 @@ impl<H: Hands> Hold<H> {
         if !is_file
             || held.pending
             || self.walks.contains_key(&slot)
-            || self.passing.contains(&slot)
+            || self.is_taken_along(&held.owner, slot)
         {
             return None;
         }

@@ -1,7 +1,8 @@
 //! One change: written down, written, read back, settled.
 
 use super::{Effect, EffectState, Hold, HoldError, Landed, UnderWay};
-use crate::enforce::claims::{Held, Slot, Value};
+use crate::cgroup::Setting;
+use crate::enforce::claims::{Held, Owner, Slot, Value};
 use crate::enforce::hands::{HandError, Hands, Progress};
 
 impl<H: Hands> Hold<H> {
@@ -24,7 +25,7 @@ impl<H: Hands> Hold<H> {
         };
         new.pending = true;
         if let Err(error) = self.intend_or_warn(&new, &companions) {
-            self.settle_companions(slot);
+            self.settle_companions(&new);
             return Err(error);
         }
         self.held.insert(slot, new);
@@ -37,6 +38,12 @@ impl<H: Hands> Hold<H> {
             return Err(HandError::Gone.into());
         };
         let before = new.in_force.clone();
+        // What was there before anybody's claim returns, whatever it is.
+        if !new.claims().is_empty()
+            && let Some(reason) = self.hazard(&new.owner, new.wanted())
+        {
+            return self.hand_failed(&new, old, HandError::Refused(reason));
+        }
         match self.hands.write(&new.owner, new.wanted(), new.from()) {
             Ok(Progress::Done(after)) => Ok(self.done(new, after)),
             Ok(Progress::UnderWay { walk, reason }) => {
@@ -50,6 +57,23 @@ impl<H: Hands> Hold<H> {
             }
             Err(error) => self.hand_failed(&new, old, error),
         }
+    }
+
+    /// Why the kernel would kill for this value, together with what is in force there and what is
+    /// on its way; `None`: it would not.
+    pub(crate) fn hazard(&mut self, owner: &Owner, value: &Value) -> Option<String> {
+        let Value::Setting(setting) = value else {
+            return None;
+        };
+        let under_way = self.walks.iter().filter_map(|(slot, under_way)| {
+            let same = self.held.get(slot)?.owner.keys == owner.keys;
+            match &under_way.target {
+                Value::Setting(coming) if same => Some(coming.clone()),
+                _ => None,
+            }
+        });
+        let coming: Vec<Setting> = under_way.collect();
+        self.hands.hazard(owner, setting, &coming)
     }
 
     /// What has to be done at all.
@@ -68,6 +92,12 @@ impl<H: Hands> Hold<H> {
                 return Ready::Wait(wait);
             }
             drop(under_way);
+        }
+        if self.is_taken_along(&new.owner, slot) {
+            let reason = "it is changed for a moment by another write";
+            let wait = effect(EffectState::UnderWay(reason.into()));
+            new.pending = true;
+            return Ready::Wait(wait);
         }
         if new.needs_write() {
             return Ready::Write;
@@ -115,15 +145,26 @@ impl<H: Hands> Hold<H> {
         }
     }
 
-    /// The kernel did not take it.
+    /// The kernel did not take it. Others may have waited for it.
     fn hand_failed(
         &mut self,
         new: &Held,
         old: Option<Held>,
         error: HandError,
     ) -> Result<Effect, HoldError> {
+        self.settle_companions(new);
+        let effect = self.back_out(new, old, error);
+        self.drive_beside(new);
+        effect
+    }
+
+    fn back_out(
+        &mut self,
+        new: &Held,
+        old: Option<Held>,
+        error: HandError,
+    ) -> Result<Effect, HoldError> {
         let slot = new.slot;
-        self.settle_companions(slot);
         if error == HandError::Gone {
             self.forget_cgroup(slot);
             return Err(error.into());

@@ -19,9 +19,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::claims::{Claimed, Held, Owner, Slot, Value};
+use super::claims::{Claimed, Held, Owner, Slot, Thing, Value};
 use super::hands::{From, HandError, Hands, Walk};
 use super::journal::{Journal, JournalError, JournalStatus, Returned, State};
+use crate::cgroup::Knob;
 
 pub(crate) use drift::Drift;
 pub(crate) use give_back::GivenBack;
@@ -41,6 +42,8 @@ pub(crate) struct Hold<H> {
     passing: BTreeSet<Slot>,
     /// What is held on its own and changed along with the write of another slot.
     companions: BTreeMap<Slot, Vec<Slot>>,
+    /// Changes that waited for another write, and are made.
+    landed: Vec<Landed>,
     /// Is a change being made because of another one?
     beside: bool,
     /// Number of the next action.
@@ -102,6 +105,7 @@ impl<H: Hands> Hold<H> {
             walks: BTreeMap::new(),
             passing: BTreeSet::new(),
             companions: BTreeMap::new(),
+            landed: Vec::new(),
             beside: false,
             next_action: 1,
         }
@@ -161,7 +165,7 @@ impl<H: Hands> Hold<H> {
             Some(held) => Ok((held.original.clone(), held.in_force.clone())),
             None => {
                 let now = self.hands.read(owner, slot.thing)?;
-                Ok((self.aside_original(slot).unwrap_or(now.clone()), now))
+                Ok((self.aside_original(owner, slot).unwrap_or(now.clone()), now))
             }
         }
     }
@@ -233,10 +237,15 @@ impl<H: Hands> Hold<H> {
                 if let Ok(now) = self.hands.read(&held.owner, slot.thing) {
                     held.in_force = now;
                 }
-                if held.claims().is_empty() {
+                // Who was frozen before a kill is not frozen again.
+                if held.claims().is_empty() && slot.thing == Thing::Knob(Knob::Freeze) {
                     self.settled(*slot, None);
-                } else {
-                    self.settled(*slot, Some(held));
+                    continue;
+                }
+                // Claimed or let go of meanwhile, it waited for this.
+                self.held.insert(*slot, held.clone());
+                if let Err(error) = self.drive(held) {
+                    tracing::warn!(%error, what = %slot.thing, "not as it should be");
                 }
             }
         }
@@ -245,8 +254,10 @@ impl<H: Hands> Hold<H> {
     /// Goes on with what takes time.
     pub(crate) fn step(&mut self) -> Vec<Landed> {
         let slots: Vec<Slot> = self.walks.keys().copied().collect();
-        let landed = slots.into_iter().filter_map(|slot| self.step_one(slot));
-        landed.collect()
+        let walked = slots.into_iter().filter_map(|slot| self.step_one(slot));
+        let mut landed: Vec<Landed> = walked.collect();
+        landed.append(&mut self.landed);
+        landed
     }
 
     /// Is anything under way?

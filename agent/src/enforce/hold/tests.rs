@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use proptest::prelude::*;
 
-use super::world::{Killed, World};
+use super::world::{Killed, UNLIMITED, World};
 use super::*;
 use crate::cgroup::{HierarchyId, Knob, Placement, Quota, Setting};
 use crate::enforce::claims::Thing;
@@ -275,6 +275,57 @@ fn what_cannot_be_dropped_is_waited_for() {
     assert_eq!(world.value(1, Knob::Freeze), value(Setting::Freeze(false)));
 }
 
+/// Freezing lifts the quota for a moment, on a thread of its own. What is claimed of it meanwhile has
+/// the quota that was there for its original, and is in force when that moment is over.
+#[test]
+fn a_quota_that_is_lifted_is_not_the_original() {
+    for (killed, held) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (world, directory) = (World::default(), directory());
+        world.cgroup(1);
+        world.set(1, cpu(80_000));
+        let before = world.values();
+        world.slow(Knob::Freeze, 2);
+        let mut hold = hold(&world, directory.path());
+        if held {
+            claim(&mut hold, 1, policy("a", 1), cpu(60_000)).unwrap();
+        }
+        let frozen = claim(&mut hold, 1, policy("a", 1), Setting::Freeze(true)).unwrap();
+        assert!(matches!(frozen.state, EffectState::UnderWay(_)));
+        assert_eq!(
+            world.value(1, Knob::CpuMax),
+            value(Setting::CpuMax(UNLIMITED))
+        );
+        let waits = claim(&mut hold, 1, policy("a", 1), cpu(20_000)).unwrap();
+        assert!(matches!(waits.state, EffectState::UnderWay(_)), "{waits:?}");
+        let quota = hold
+            .all()
+            .find(|held| held.slot.thing == Thing::Knob(Knob::CpuMax));
+        let slot = quota.unwrap().slot;
+        if killed {
+            // On the thread that freezes, before anybody is told.
+            world.slow(Knob::Freeze, 0);
+            world.set(1, cpu(if held { 60_000 } else { 80_000 }));
+            drop(hold);
+            let mut next = self::hold(&world, directory.path());
+            next.take_up(Duration::ZERO).unwrap();
+            next.give_back_all(Duration::ZERO);
+        } else {
+            let mut landed = Vec::new();
+            while hold.is_busy() {
+                assert_eq!(hold.drift(slot), None);
+                landed.extend(hold.step().into_iter().map(|landed| landed.held.slot.thing));
+            }
+            let both = [Knob::Freeze, Knob::CpuMax].map(Thing::Knob);
+            assert_eq!(landed, both);
+            assert_eq!(world.value(1, Knob::CpuMax), value(cpu(20_000)));
+            assert_eq!(hold.drift(slot), None);
+            world.slow(Knob::Freeze, 0);
+            let_go(&mut hold, "a");
+        }
+        assert_eq!(world.values(), before, "killed: {killed}, held: {held}");
+    }
+}
+
 #[test]
 fn what_cannot_be_given_back_is_owed() {
     let (world, directory) = (World::default(), directory());
@@ -317,6 +368,30 @@ fn what_is_changed_for_a_moment_comes_back_after_a_crash() {
     next.take_up(Duration::ZERO).unwrap();
     next.give_back_all(Duration::ZERO);
     assert_eq!(world.value(1, Knob::Freeze), value(Setting::Freeze(false)));
+}
+
+#[test]
+fn what_is_let_go_of_in_that_moment_comes_back_after_it() {
+    let (world, directory) = (World::default(), directory());
+    world.cgroup(1);
+    world.set(1, cpu(80_000));
+    let before = world.values();
+    let mut hold = hold(&world, directory.path());
+    claim(&mut hold, 1, policy("a", 1), cpu(20_000)).unwrap();
+    let owner = owner(&world, 1);
+    // Somebody who kills lifts the quota.
+    let slots = hold
+        .expect_passing(&owner, vec![value(cpu(20_000))])
+        .unwrap();
+    world.set(1, Setting::CpuMax(UNLIMITED));
+    let_go(&mut hold, "a");
+    claim(&mut hold, 1, policy("b", 1), cpu(30_000)).unwrap();
+    world.set(1, cpu(20_000));
+    hold.passed(&slots);
+    assert_eq!(world.value(1, Knob::CpuMax), value(cpu(30_000)));
+    let_go(&mut hold, "b");
+    assert_eq!(world.values(), before);
+    assert_eq!(hold.all().count(), 0);
 }
 
 #[test]

@@ -6,9 +6,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::cgroup::{CgroupKey, HierarchyId, Knob, Placement, Quota, Setting};
+use crate::cgroup::{
+    CgroupKey, DeviceNumber, HierarchyId, IoCaps, Knob, Placement, Quota, Setting,
+    memory_for_writes,
+};
 use crate::enforce::claims::{Owner, Slot, Thing, Value};
 use crate::enforce::hands::{From, HandError, Hands, Progress, Walk};
+
+pub(crate) const UNLIMITED: Quota = Quota {
+    quota_us: None,
+    period_us: 100_000,
+};
+
+/// The one disk there is.
+pub(crate) const DISK: DeviceNumber = DeviceNumber { major: 8, minor: 0 };
+
+/// The freezer has a hierarchy of its own.
+pub(crate) const FREEZER: HierarchyId = HierarchyId(4);
 
 /// What unwinds out of a write when the power goes.
 pub(crate) struct Killed;
@@ -84,12 +98,10 @@ impl World {
 
 fn defaults() -> Vec<Value> {
     let settings = [
-        Setting::CpuMax(Quota {
-            quota_us: None,
-            period_us: 100_000,
-        }),
+        Setting::CpuMax(UNLIMITED),
         Setting::CpuMaxBurst(0),
         Setting::MemoryMax(None),
+        Setting::IoMax(DISK, IoCaps::default()),
         Setting::PidsMax(None),
         Setting::Freeze(false),
     ];
@@ -121,6 +133,19 @@ impl Kernel {
         match self.values[&(id, Thing::Knob(Knob::CpuMaxBurst))] {
             Value::Setting(Setting::CpuMaxBurst(burst)) => burst,
             _ => unreachable!(),
+        }
+    }
+
+    /// The quota, if there is one.
+    fn limited(&self, id: u64) -> Option<Value> {
+        let quota = self.values.get(&(id, Thing::Knob(Knob::CpuMax)))?;
+        (*quota != Value::Setting(Setting::CpuMax(UNLIMITED))).then(|| quota.clone())
+    }
+
+    fn setting(&self, id: u64, knob: Knob) -> Option<Setting> {
+        match self.values.get(&(id, Thing::Knob(knob)))? {
+            Value::Setting(setting) => Some(setting.clone()),
+            Value::Traffic(_) | Value::Devices(_) => None,
         }
     }
 
@@ -159,20 +184,29 @@ impl Kernel {
 impl Hands for World {
     fn owner(&mut self, id: &Arc<str>, name: &Arc<str>, placement: &Placement) -> Owner {
         let number = placement.paths[&HierarchyId::V2][1..].parse().unwrap();
-        let key = CgroupKey {
-            hierarchy: HierarchyId::V2,
-            id: number,
+        let key = |hierarchy| {
+            let key = CgroupKey {
+                hierarchy,
+                id: number,
+            };
+            (hierarchy, key)
         };
+        let mut placement = placement.clone();
+        placement.paths.insert(FREEZER, format!("/{number}"));
         Owner {
             id: Arc::clone(id),
             name: Arc::clone(name),
-            placement: placement.clone(),
-            keys: [(HierarchyId::V2, key)].into(),
+            placement,
+            keys: [HierarchyId::V2, FREEZER].map(key).into(),
         }
     }
 
     fn slot(&mut self, owner: &Owner, thing: Thing) -> Result<Slot, HandError> {
-        let cgroup = owner.keys[&HierarchyId::V2];
+        let hierarchy = match thing {
+            Thing::Knob(Knob::Freeze) => FREEZER,
+            _ => HierarchyId::V2,
+        };
+        let cgroup = owner.keys[&hierarchy];
         self.lock().check(cgroup.id)?;
         Ok(Slot { cgroup, thing })
     }
@@ -198,8 +232,40 @@ impl Hands for World {
                     kernel.burst(id_of(owner)),
                 ))]
             }
+            // Lifted for as long as freezing takes.
+            Value::Setting(Setting::Freeze(true)) => {
+                kernel.limited(id_of(owner)).into_iter().collect()
+            }
             _ => Vec::new(),
         })
+    }
+
+    fn hazard(&mut self, owner: &Owner, setting: &Setting, coming: &[Setting]) -> Option<String> {
+        let kernel = self.lock();
+        let in_force = |knob| kernel.setting(id_of(owner), knob);
+        let beside = match setting {
+            Setting::IoMax(..) => in_force(Knob::MemoryMax),
+            Setting::MemoryMax(_) => in_force(Knob::IoMax(DISK)),
+            _ => None,
+        };
+        let all = || beside.iter().chain(coming).chain([setting]);
+        let rates = all().filter_map(|one| match one {
+            Setting::IoMax(_, caps) => caps.wbps,
+            _ => None,
+        });
+        let limits = all().filter_map(|one| match one {
+            Setting::MemoryMax(limit) => *limit,
+            _ => None,
+        });
+        let kills = limits.min()? < memory_for_writes(rates.min()?);
+        kills.then(|| "the kernel kills".to_owned())
+    }
+
+    fn caveats(&mut self, _: &Owner, thing: Thing) -> Vec<String> {
+        match thing {
+            Thing::Knob(Knob::IoMax(_)) => vec!["it does not see buffered writes".into()],
+            _ => Vec::new(),
+        }
     }
 
     fn write(&mut self, owner: &Owner, value: &Value, _: From<'_>) -> Result<Progress, HandError> {
@@ -215,11 +281,19 @@ impl Hands for World {
         kernel.check(id)?;
         let looks = kernel.slow.get(&value.thing()).copied();
         if let Some(looks) = looks.filter(|looks| *looks > 0) {
+            let mut lifted = None;
+            if *value == Value::Setting(Setting::Freeze(true)) {
+                lifted = kernel.limited(id);
+                if lifted.is_some() {
+                    kernel.put(id, &Value::Setting(Setting::CpuMax(UNLIMITED)))?;
+                }
+            }
             let walk = SlowWrite {
                 world: self.clone(),
                 id,
                 value: value.clone(),
                 looks,
+                lifted,
             };
             return Ok(Progress::UnderWay {
                 walk: Box::new(walk),
@@ -243,6 +317,7 @@ struct SlowWrite {
     id: u64,
     value: Value,
     looks: u32,
+    lifted: Option<Value>,
 }
 
 impl Walk for SlowWrite {
@@ -251,7 +326,11 @@ impl Walk for SlowWrite {
             self.looks -= 1;
             return Ok(None);
         }
-        self.world.lock().put(self.id, &self.value).map(Some)
+        let after = self.world.lock().put(self.id, &self.value)?;
+        if let Some(quota) = &self.lifted {
+            self.world.lock().put(self.id, quota)?;
+        }
+        Ok(Some(after))
     }
 
     fn can_be_dropped(&self) -> bool {

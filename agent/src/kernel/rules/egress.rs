@@ -70,7 +70,8 @@ impl EgressRates {
             };
             return Ok(self.take_up(target, id, walker));
         }
-        take_off(&target.directory, Part::Egress)?;
+        // What is left of another version's, or of a setting that was cut short.
+        self.clear(target, id)?;
         let kernel = self.kernel();
         let none = Offsets::new();
         let offsets = kernel.as_ref().map_or(&none, |kernel| &kernel.offsets);
@@ -91,7 +92,14 @@ impl EgressRates {
     /// Takes the rate off, and gives every socket back what it had.
     pub(super) fn clear(&mut self, target: &Target, id: u64) -> Result<(), HoldError> {
         let paced = self.paced.remove(&id);
-        let given_back = self.give_back(target, paced);
+        let Some(attached) = any(&target.directory, Part::Egress) else {
+            return Ok(());
+        };
+        let Some(cell) = cell(&attached) else {
+            take_off(&target.directory, Part::Egress)?;
+            return self.free(target);
+        };
+        let given_back = self.give_back(target, &attached, cell, paced);
         take_off(&target.directory, Part::Egress).and(given_back)
     }
 
@@ -174,29 +182,34 @@ impl EgressRates {
         caveats
     }
 
-    fn give_back(&self, target: &Target, paced: Option<Paced>) -> Result<(), HoldError> {
-        let Some(attached) = any(&target.directory, Part::Egress) else {
-            return Ok(());
-        };
-        let Some(mut cell) = cell(&attached) else {
-            return Err(HoldError::Map {
-                name: map::EGRESS,
-                reason: "it is of another version of the agent; connections keep their pacing"
-                    .to_owned(),
-            });
-        };
+    fn give_back(
+        &self,
+        target: &Target,
+        attached: &Attached,
+        mut cell: Cell<Egress>,
+        paced: Option<Paced>,
+    ) -> Result<(), HoldError> {
         // From now on each flow gives back what it has at its next round trip.
         cell.set(Egress {
             rate: 0,
             ..cell.get()?
         })?;
-        let walker = paced.map_or_else(|| self.walker_of(&attached), |paced| Ok(paced.walker));
+        let walker = paced.map_or_else(|| self.walker_of(attached), |paced| Ok(paced.walker));
         let Err(error) = walker.and_then(|mut walker| walker.give_back(target)) else {
             return Ok(());
         };
         tracing::debug!(%error, "sockets cannot be walked: their descriptors are");
         std::thread::sleep(GIVE_BACK);
-        descriptors::give_back(target, &attached)
+        descriptors::give_back(target, attached)
+    }
+
+    /// After programs of another version, whose notes on the sockets cannot be read.
+    fn free(&self, target: &Target) -> Result<(), HoldError> {
+        let kernel = self
+            .kernel()
+            .map_err(|reason| HoldError::Sockets(reason.clone()))?;
+        let object = load::object(&kernel.offsets, &[])?;
+        Walker::new(object, &kernel.btf)?.free(target)
     }
 
     /// A walker over the sockets of programs that another process attached.

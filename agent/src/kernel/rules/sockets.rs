@@ -57,6 +57,12 @@ impl Walker {
         self.walk(target, pass::GIVE_BACK)
     }
 
+    /// Lets go of every socket of the cgroup, whoever paces it.
+    pub(super) fn free(&mut self, target: &Target) -> Result<(), HoldError> {
+        self.list(target)?;
+        self.walk(target, pass::FREE).map(drop)
+    }
+
     /// Tells the program which cgroups are meant.
     fn list(&mut self, target: &Target) -> Result<(), HoldError> {
         let wanted: BTreeSet<u64> = target.tree().into_iter().collect();

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 use super::handle::Command;
 use super::outbox::Outbox;
 use super::status::Status;
-use crate::cgroup::{Layout, Placement};
+use crate::cgroup::{Control, Layout, Placement};
 use crate::identity::Identity;
 use crate::ledger::{Event, EventKind, Life, Snapshot, Workload};
 use crate::policy::condition::WatchedEvent;
-use crate::policy::evaluate::{Evaluator, Moment, Observation};
+use crate::policy::evaluate::{Evaluator, Explanation, Moment, Observation};
 use crate::policy::history::History;
 use crate::policy::sense::{Degradation, News, Sense, degradations};
+use crate::policy::shortfall::shortfalls_of;
 
 /// The sum of the workloads beyond the cap: not a workload.
 const OTHER: &str = "other";
@@ -119,17 +120,7 @@ impl Work {
         if !(same && named) {
             self.history.appeared(now, workload);
         }
-        let moved = known_elsewhere(self.known.get(id), workload);
-        self.known.insert(
-            Arc::from(id),
-            Known {
-                created: workload.created,
-                identity: Arc::clone(&workload.identity),
-                placement: Arc::clone(&workload.placement),
-                tick,
-            },
-        );
-        if moved {
+        if self.note_known(workload, tick) {
             self.attend(now.instant, &Arc::from(id));
         }
         let governed = self.evaluator.governs(id);
@@ -142,6 +133,24 @@ impl Work {
         self.history.seen(now, id, &seen, !governed);
         if governed {
             out.take(self.evaluator.observe(now, id, &seen));
+        }
+    }
+
+    /// Remembers what the next snapshot is compared with; whether it is somewhere else than before.
+    fn note_known(&mut self, workload: &Workload, tick: u64) -> bool {
+        let id = workload.identity.id.as_str();
+        let known = Known {
+            created: workload.created,
+            identity: Arc::clone(&workload.identity),
+            placement: Arc::clone(&workload.placement),
+            tick,
+        };
+        match self.known.get_mut(id) {
+            Some(before) => std::mem::replace(before, known).placement != workload.placement,
+            None => {
+                self.known.insert(Arc::from(id), known);
+                true
+            }
         }
     }
 
@@ -245,7 +254,7 @@ impl Work {
                 let _ = done.send(switched.map(|orders| out.take(orders)));
             }
             Command::Explain { workload, answer } => {
-                let _ = answer.send(self.evaluator.explain(&workload));
+                let _ = answer.send(self.explain(&workload));
             }
             Command::Show { answer } => {
                 let set = Arc::clone(self.evaluator.set());
@@ -276,6 +285,23 @@ impl Work {
         }
     }
 
+    fn explain(&self, workload: &str) -> Option<Explanation> {
+        let mut explanation = self.evaluator.explain(workload)?;
+        let Some(known) = self.known.get(workload) else {
+            return Some(explanation);
+        };
+        let control = Control::open(&self.layout, &known.placement);
+        let policies = &self.evaluator.set().policies;
+        for one in &mut explanation.policies {
+            if one.not_applied.is_none()
+                && let Some(policy) = policies.iter().find(|policy| *policy.name == *one.policy)
+            {
+                one.shortfalls = shortfalls_of(&control, policy);
+            }
+        }
+        Some(explanation)
+    }
+
     /// Tells the senses what is needed now of those for whom that may have changed.
     fn attend_restless(&mut self, now: Instant) {
         for id in self.evaluator.take_restless() {
@@ -295,10 +321,6 @@ impl Work {
         let needs = self.evaluator.host_needs();
         self.sense.attend_host(Instant::now(), &needs);
     }
-}
-
-fn known_elsewhere(known: Option<&Known>, workload: &Workload) -> bool {
-    known.is_none_or(|known| known.placement != workload.placement)
 }
 
 /// Which watched event it is.

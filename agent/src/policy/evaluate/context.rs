@@ -43,7 +43,7 @@ impl Context<'_> {
         since: Instant,
     ) -> Order {
         let evidence = self.evidence(
-            words::condition(&rule.when),
+            rule.when.to_string(),
             words::observed(&rule.when, leaves),
             since,
         );

@@ -35,6 +35,10 @@ pub struct PolicyExplanation {
     pub not_applied: Option<String>,
     /// What it holds for as long as it applies.
     pub limits: Vec<Limit>,
+    /// What of that, and of what its rules would hold, this workload cannot have, or less well than
+    /// its name promises.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shortfalls: Vec<String>,
     pub rules: Vec<RuleExplanation>,
 }
 
@@ -150,6 +154,8 @@ fn policy(entry: &Entry, subject: &Subject, now: Option<Instant>) -> PolicyExpla
             None => Some(miss::why(&entry.policy.select, &subject.workload.identity)),
         },
         limits: governed.map_or_else(Vec::new, |governed| governed.policy.limits.clone()),
+        // Evaluation looks at no cgroup.
+        shortfalls: Vec::new(),
         rules: rules.unwrap_or_default(),
     }
 }
@@ -169,7 +175,7 @@ fn rule(rule: &Rule, state: &RuleState, now: Option<Instant>) -> RuleExplanation
     let leaves = rule.when.leaves().into_iter().zip(&state.leaves);
     RuleExplanation {
         rule: rule.name.to_string(),
-        condition: words::condition(&rule.when),
+        condition: rule.when.to_string(),
         state: State::of(&state.phase),
         since,
         cools_for,
@@ -177,7 +183,7 @@ fn rule(rule: &Rule, state: &RuleState, now: Option<Instant>) -> RuleExplanation
         steps: rule.then.len(),
         leaves: leaves
             .map(|(condition, leaf): (_, &Leaf)| LeafExplanation {
-                condition: words::condition(condition),
+                condition: condition.to_string(),
                 value: words::value_of(condition, leaf),
                 holds: leaf.holds,
             })

@@ -11,7 +11,7 @@ use super::rule::RuleState;
 use super::series::Moment;
 use super::thing::Thing;
 use crate::ledger::Workload;
-use crate::policy::order::{Claim, Limit, Mode, Order, Restore, Scope, Step};
+use crate::policy::order::{Claim, Limit, Mode, OnConflict, Order, Restore, Scope, Step};
 use crate::policy::set::{Policy, Rule};
 
 const MATCHES: &str = "the policy matches";
@@ -94,13 +94,6 @@ impl Governed {
             self.end(cooling, scene, out);
             return Self::begin(entry, cooling, scene, out);
         }
-        if self.policy.rank() != entry.policy.rank() {
-            // Another claimant: the new one takes hold before the old one lets go.
-            self.end_rules(cooling, scene, out);
-            let new = Self::begin(entry, cooling, scene, out);
-            self.release_limits(scene, out);
-            return new;
-        }
         self.change_limits(&entry.policy, scene, out);
         self.change_rules(&entry.policy, cooling, scene, out)
     }
@@ -164,7 +157,6 @@ impl Governed {
 
     fn change_limits(&self, new: &Arc<Policy>, scene: &Scene<'_>, out: &mut Vec<Order>) {
         let old = &self.policy;
-        let terms = |policy: &Policy| (policy.on_conflict, policy.restore);
         let new_terms = terms(old) != terms(new);
         let things = |policy: &Policy| policy.limits.iter().map(Thing::of).collect::<Vec<_>>();
         let (had, has) = (things(old), things(new));
@@ -199,7 +191,7 @@ impl Governed {
     ) -> Self {
         let old = Arc::clone(&self.policy);
         let context = scene.context(&old, self.mode);
-        let same_terms = (old.on_conflict, old.restore) == (new.on_conflict, new.restore);
+        let same_terms = terms(&old) == terms(new);
         let mut states: BTreeMap<&str, (&Rule, RuleState)> = BTreeMap::new();
         for (rule, state) in old.rules.iter().zip(std::mem::take(&mut self.rules)) {
             states.insert(&rule.name, (rule, state));
@@ -222,6 +214,11 @@ impl Governed {
             mode: self.mode,
         }
     }
+}
+
+/// What every order of a policy carries: a claim is made anew when it changes.
+fn terms(policy: &Policy) -> (i32, OnConflict, Restore) {
+    (policy.rank(), policy.on_conflict, policy.restore)
 }
 
 fn end_rule(

@@ -199,7 +199,7 @@ pub(super) const fn subject(condition: &Condition) -> Subject {
 pub(super) const fn unit(condition: &Condition) -> Unit {
     match condition {
         Condition::Metric(one) => one.metric.unit(),
-        Condition::Rate(one) => one.metric.unit(),
+        Condition::Rate(one) => one.metric.unit().per_second(),
         Condition::Psi(_) => Unit::Percent,
         Condition::Event(_) | Condition::Any(_) | Condition::All(_) => Unit::Count,
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::policy::{Action, describe, load, policy_reference_markdown};
+use crate::policy::{Action, PolicySet, describe, load, policy_reference_markdown};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -87,6 +87,24 @@ fn the_reference_has_every_key_that_the_reader_knows() {
     }
     for event in crate::policy::WatchedEvent::ALL {
         assert!(page.contains(&format!("| `{}` | ", event.name())));
+    }
+}
+
+#[test]
+fn the_reference_has_the_defaults_of_the_code() {
+    let page = policy_reference_markdown();
+    let protect = PolicySet::default().protect;
+    let budgets = [
+        ("max_actions_per_minute", protect.max_actions_per_minute),
+        ("max_kills_per_hour", protect.max_kills_per_hour),
+    ];
+    for (name, default) in budgets {
+        let mut rows = page
+            .lines()
+            .filter(|line| line.contains(&format!("`{name}`")));
+        let row = rows.next().unwrap();
+        assert!(row.contains(&format!("| `{default}` |")), "{row}");
+        assert_eq!(rows.next(), None);
     }
 }
 

@@ -3,7 +3,6 @@
 
 mod cpu;
 mod cpuset;
-mod devices;
 mod exact;
 mod freeze;
 mod io;

@@ -55,7 +55,7 @@ async fn agent_of_the_kills() {
 fn body(harbour: &Harbour, round: u32) -> ContainerCreateBody {
     let mut body = harbour.body("sleep 1000");
     // One of two with a terminal: its shim has more to do.
-    body.tty = Some(round % 2 == 0);
+    body.tty = Some(round.is_multiple_of(2));
     body
 }
 

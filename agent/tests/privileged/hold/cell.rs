@@ -17,6 +17,19 @@ pub(super) struct Cell {
 impl Cell {
     /// `None`, and the test is skipped, where cpu, memory, pids or the freezer are on no hierarchy.
     pub(super) fn make(test: &str) -> Option<Self> {
+        let wanted = Self::hierarchies(test)?;
+        let own = OwnCgroup::make(test, &wanted)?;
+        Some(Self { own })
+    }
+
+    /// One that is CRI-O's, with its id: what else CRI-O says of it is on the disk.
+    pub(super) fn make_container(test: &str) -> Option<(Self, String)> {
+        let wanted = Self::hierarchies(test)?;
+        let (own, id) = OwnCgroup::make_container(test, "crio-", &wanted)?;
+        Some((Self { own }, id))
+    }
+
+    fn hierarchies(test: &str) -> Option<Vec<&'static str>> {
         for controller in ["cpu", "memory", "pids"] {
             if mount_of(controller).is_none() && !on_v2(controller) {
                 skip(
@@ -26,10 +39,9 @@ impl Cell {
                 return None;
             }
         }
-        let wanted = mounted(&["cpu", "cpuacct", "memory", "pids", "freezer", V2]);
-        Some(Self {
-            own: OwnCgroup::make(test, &wanted)?,
-        })
+        Some(mounted(&[
+            "cpu", "cpuacct", "memory", "pids", "freezer", "blkio", V2,
+        ]))
     }
 
     pub(super) fn path(&self) -> String {
@@ -47,6 +59,27 @@ impl Cell {
         }
         let text = self.text(V2, "cpu.max");
         text.split(' ').next().unwrap().parse().ok()
+    }
+
+    /// Quota and burst in microseconds a period of 100 ms, as another program would.
+    pub(super) fn set_cpu(&self, quota_us: u64, burst_us: u64) {
+        let (hierarchy, quota, burst) = if mount_of("cpu").is_some() {
+            ("cpu", "cpu.cfs_quota_us", "cpu.cfs_burst_us")
+        } else {
+            (V2, "cpu.max", "cpu.max.burst")
+        };
+        self.own.write(hierarchy, quota, &quota_us.to_string());
+        self.own.write(hierarchy, burst, &burst_us.to_string());
+    }
+
+    /// Microseconds.
+    pub(super) fn cpu_burst(&self) -> u64 {
+        let text = if mount_of("cpu").is_some() {
+            self.text("cpu", "cpu.cfs_burst_us")
+        } else {
+            self.text(V2, "cpu.max.burst")
+        };
+        text.parse().unwrap()
     }
 
     /// `None`: unlimited.
@@ -88,6 +121,21 @@ impl Cell {
         self.text(hierarchy, "pids.max").parse().ok()
     }
 
+    /// Disks whose writes are capped, each as `8:0 1048576`.
+    pub(super) fn write_caps(&self) -> Vec<String> {
+        if mount_of("blkio").is_some() {
+            let text = self.text("blkio", "blkio.throttle.write_bps_device");
+            return text.lines().map(str::to_owned).collect();
+        }
+        let text = self.text(V2, "io.max");
+        let capped = text.lines().filter_map(|line| {
+            let (disk, caps) = line.split_once(' ')?;
+            let rate = caps.split(' ').find_map(|cap| cap.strip_prefix("wbps="))?;
+            (rate != "max").then(|| format!("{disk} {rate}"))
+        });
+        capped.collect()
+    }
+
     /// By v1's freezer or v2's.
     pub(super) fn is_frozen(&self) -> bool {
         let v1 = mount_of("freezer").is_some() && self.text("freezer", "freezer.state") != "THAWED";
@@ -108,6 +156,42 @@ impl Cell {
         };
         let text = self.own.read(hierarchy, "cgroup.procs");
         text.lines().map(|line| line.parse().unwrap()).collect()
+    }
+
+    pub(super) fn into_own(self) -> OwnCgroup {
+        self.own
+    }
+
+    /// Share of the CPU, in v2's unit where the controller is there, else in v1's.
+    pub(super) fn cpu_weight(&self) -> u64 {
+        let text = if mount_of("cpu").is_some() {
+            self.text("cpu", "cpu.shares")
+        } else {
+            self.text(V2, "cpu.weight")
+        };
+        text.parse().unwrap()
+    }
+
+    /// Processes of it that the OOM killer took.
+    pub(super) fn oom_kills(&self) -> u64 {
+        if mount_of("memory").is_some() {
+            self.own.field("memory", "memory.oom_control", "oom_kill")
+        } else {
+            self.own.field(V2, "memory.events", "oom_kill")
+        }
+    }
+
+    /// Bytes written to a disk so far, as the kernel counts them on its account.
+    pub(super) fn written(&self, disk: &str) -> u64 {
+        let (hierarchy, file, key) = if mount_of("blkio").is_some() {
+            ("blkio", "blkio.throttle.io_service_bytes", "Write ")
+        } else {
+            (V2, "io.stat", "wbytes=")
+        };
+        let text = self.text(hierarchy, file);
+        let of_disk = text.lines().filter_map(|line| line.strip_prefix(disk));
+        let numbers = of_disk.filter_map(|line| line.split_once(key)?.1.split(' ').next());
+        numbers.map(|number| number.parse::<u64>().unwrap()).sum()
     }
 
     fn text(&self, hierarchy: &str, file: &str) -> String {

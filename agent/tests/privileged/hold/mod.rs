@@ -2,7 +2,10 @@
 //! is given back.
 
 mod cell;
+mod examples;
 mod guardian;
+mod holder;
+mod kills;
 mod monitor;
 mod operator;
 mod policy;

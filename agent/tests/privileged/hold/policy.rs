@@ -83,7 +83,8 @@ fn explain_says_what_matches_and_what_does_not() {
     };
     cell.spawn("sleep", &["1000"]);
     let policy = limiting(&cell.path(), "256MiB")
-        + r#"
+        + r#""io.weight" = 50
+
 [[policy]]
 name = "elsewhere"
 match = { image = "never/*" }
@@ -98,6 +99,9 @@ match = { image = "never/*" }
     for word in ["small", "elsewhere", "image"] {
         assert!(told.contains(word), "no {word} in\n{told}");
     }
+    // Nowhere does every disk heed it.
+    let but = told.lines().any(|line| line.starts_with("  but io.weight"));
+    assert!(but, "{told}");
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! Rules outlive whoever set them, and whoever comes next can read, change and clear them.
 #![allow(clippy::unwrap_used)]
 
+use std::time::{Duration, Instant};
+
 use plimsoll::kernel::{
     AddressRange, CgroupRules, DeviceKind, DeviceRule, PortRange, RulesError, TrafficRules,
     leftovers,
 };
 
 use super::rate::egress;
-use super::wire::{MBIT, id};
+use super::wire::{MBIT, OVER_WIRE, Wire, come_first, id, within};
 use crate::support::own_cgroup::mount_of;
 use crate::support::{OwnCgroup, V2};
 
@@ -79,6 +81,30 @@ fn rules_are_found_again_and_read_back_as_they_were_set() {
     second.clear_devices(directory, found.id).unwrap();
     let found = leftovers(&mount_of(V2).unwrap());
     assert!(found.iter().all(|one| one.cgroup != directory), "{found:?}");
+}
+
+#[test]
+fn a_rate_goes_on_and_its_sockets_are_given_back_by_another() {
+    let test = "a_rate_goes_on_and_its_sockets_are_given_back_by_another";
+    let Some(mut wire) = Wire::make(test) else {
+        return;
+    };
+    come_first();
+    let run = wire.start(OVER_WIRE, &["-t", "12", "-P", "4"]);
+    let began = Instant::now();
+    wire.limit(&mut CgroupRules::new(), &egress(50 * MBIT));
+    let from = began.elapsed() + Duration::from_secs(1);
+    std::thread::sleep(Duration::from_secs(3));
+    let to = began.elapsed();
+    let mut next = CgroupRules::new();
+    let directory = wire.sender.directory(V2);
+    next.clear_traffic(directory, id(&wire.sender)).unwrap();
+    let cleared = began.elapsed() + Duration::from_secs(1);
+    let report = wire.finish(run);
+    let held = report.between(from, to);
+    within(5.0, held, 50e6, "nobody tends it");
+    let given_back = report.between(cleared, Duration::from_secs(11));
+    assert!(given_back > 500e6, "given back: {given_back} bit/s");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use plimsoll::kernel::{Applied, CgroupRules, TrafficRules};
 use serde_json::Value;
@@ -17,14 +18,20 @@ const SEGMENT: f64 = 1_448.0;
 const PACKET: f64 = 1_500.0;
 /// IP's and UDP's headers.
 const UDP_HEADERS: f64 = 28.0;
-pub(super) const MBIT: u64 = 1_000_000;
+pub(crate) const MBIT: u64 = 1_000_000;
 
 /// The receiver's address.
-pub(super) const RECEIVER: &str = "10.78.0.2";
+pub(crate) const RECEIVER: &str = "10.78.0.2";
+
+/// More than it takes to agree on a run.
+const BEGUN_BYTES: u64 = 20_000;
+
+/// How often iperf3 reports.
+const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Between whom iperf3 sends.
 #[derive(Clone, Copy)]
-pub(super) struct Path {
+pub(crate) struct Path {
     /// Index of the receiver's namespace: 0 is the sender's own.
     receiver: usize,
     /// Runs before the machine's other work, which is not what is measured.
@@ -33,32 +40,32 @@ pub(super) struct Path {
     port: u16,
 }
 
-pub(super) const OVER_WIRE: Path = Path {
+pub(crate) const OVER_WIRE: Path = Path {
     receiver: 1,
     ahead: &["chrt", "--fifo", "1"],
     address: RECEIVER,
     port: 5_201,
 };
 /// The same, for a second run at the same time.
-pub(super) const BESIDE: Path = Path {
+pub(crate) const BESIDE: Path = Path {
     port: 5_202,
     ..OVER_WIRE
 };
 /// For runs that have no limit at times, and would leave nothing to the test itself.
-pub(super) const UNLIMITED: Path = Path {
+pub(crate) const UNLIMITED: Path = Path {
     ahead: &["nice", "-n", "-5"],
     ..OVER_WIRE
 };
-pub(super) const LOOPBACK: Path = Path {
+pub(crate) const LOOPBACK: Path = Path {
     receiver: 0,
     address: "127.0.0.1",
     port: 5_203,
     ..UNLIMITED
 };
 
-pub(super) struct Wire {
-    pub(super) sender: OwnCgroup,
-    pub(super) receiver: OwnCgroup,
+pub(crate) struct Wire {
+    pub(crate) sender: OwnCgroup,
+    pub(crate) receiver: OwnCgroup,
     /// A process in each one's network namespace.
     holders: [u32; 2],
     scratch: tempfile::TempDir,
@@ -66,22 +73,34 @@ pub(super) struct Wire {
 }
 
 /// What iperf3's receiver says.
-pub(super) struct Report {
+pub(crate) struct Report {
     /// Bits of payload a second, over the whole run.
     payload: f64,
-    /// The same, interval by interval.
-    pub(super) intervals: Vec<f64>,
+    /// The same, by [`INTERVAL`].
+    pub(crate) intervals: Vec<f64>,
     /// Bytes of each datagram; 0 for TCP.
     datagram: f64,
 }
 
 impl Report {
     /// Bits a second from the IP header on.
-    pub(super) fn wire(&self) -> f64 {
+    pub(crate) fn wire(&self) -> f64 {
         self.payload * self.overhead()
     }
 
-    pub(super) fn overhead(&self) -> f64 {
+    /// The same, in the whole intervals between two moments after the start.
+    pub(crate) fn between(&self, from: Duration, to: Duration) -> f64 {
+        let first = from.div_duration_f64(INTERVAL).ceil() as usize;
+        let last = to.div_duration_f64(INTERVAL).floor() as usize;
+        let within = self.intervals.get(first..last).expect("a longer run");
+        assert!(
+            !within.is_empty(),
+            "no interval between {from:?} and {to:?}"
+        );
+        within.iter().sum::<f64>() / within.len() as f64 * self.overhead()
+    }
+
+    pub(crate) fn overhead(&self) -> f64 {
         if self.datagram == 0.0 {
             PACKET / SEGMENT
         } else {
@@ -91,7 +110,7 @@ impl Report {
 }
 
 /// An iperf3 run under way.
-pub(super) struct Run {
+pub(crate) struct Run {
     log: PathBuf,
     sender: u32,
     receiver: u32,
@@ -99,20 +118,32 @@ pub(super) struct Run {
 
 impl Wire {
     /// `None`, and the test is skipped, where something is missing.
-    pub(super) fn make(test: &str) -> Option<Self> {
+    pub(crate) fn make(test: &str) -> Option<Self> {
         Self::between(test, hold)
     }
 
     /// The same, with the sender's end in the namespace of this thread.
-    pub(super) fn make_from_here(test: &str) -> Option<Self> {
+    pub(crate) fn make_from_here(test: &str) -> Option<Self> {
         Self::between(test, |sender| sender.spawn("sleep", &["600"]).id())
     }
 
     fn between(test: &str, hold_sender: impl Fn(&mut OwnCgroup) -> u32) -> Option<Self> {
+        Self::from_sender(test, OwnCgroup::make(test, &[V2])?, hold_sender)
+    }
+
+    /// From a cgroup that is there.
+    pub(crate) fn from_cgroup(test: &str, sender: OwnCgroup) -> Option<Self> {
+        Self::from_sender(test, sender, hold)
+    }
+
+    fn from_sender(
+        test: &str,
+        mut sender: OwnCgroup,
+        hold_sender: impl Fn(&mut OwnCgroup) -> u32,
+    ) -> Option<Self> {
         if !installed(test, "iperf3") || !installed(test, "ip") || !installed(test, "chrt") {
             return None;
         }
-        let mut sender = OwnCgroup::make(test, &[V2])?;
         let mut receiver = OwnCgroup::make(test, &[V2])?;
         let holders = [hold_sender(&mut sender), hold(&mut receiver)];
         let other = holders[1].to_string();
@@ -138,7 +169,7 @@ impl Wire {
     }
 
     /// Sets the sender's rules; nothing may be refused.
-    pub(super) fn limit(&self, rules: &mut CgroupRules, traffic: &TrafficRules) -> Applied {
+    pub(crate) fn limit(&self, rules: &mut CgroupRules, traffic: &TrafficRules) -> Applied {
         let directory = self.sender.directory(V2);
         let applied = rules
             .set_traffic(directory, id(&self.sender), traffic)
@@ -148,13 +179,21 @@ impl Wire {
     }
 
     /// Sends from the limited cgroup until iperf3's time is over.
-    pub(super) fn send(&mut self, arguments: &[&str]) -> Report {
+    pub(crate) fn send(&mut self, arguments: &[&str]) -> Report {
         let run = self.start(OVER_WIRE, arguments);
         self.finish(run)
     }
 
-    /// Begins to send.
-    pub(super) fn start(&mut self, path: Path, arguments: &[&str]) -> Run {
+    /// Runs a program in the sender's cgroup and network namespace to its end; its exit code.
+    pub(crate) fn run_in_sender(&mut self, words: &[&str]) -> Option<i32> {
+        let namespace = format!("--net=/proc/{}/ns/net", self.holders[0]);
+        let words: Vec<_> = [namespace.as_str()].iter().chain(words).copied().collect();
+        let process = self.sender.spawn("nsenter", &words).id();
+        self.sender.wait(process).code()
+    }
+
+    /// Begins to send, and waits until data arrives.
+    pub(crate) fn start(&mut self, path: Path, arguments: &[&str]) -> Run {
         self.runs += 1;
         let log = self.scratch.path().join(format!("{}.json", self.runs));
         let port = path.port.to_string();
@@ -166,12 +205,13 @@ impl Wire {
             words.concat().into_iter().map(str::to_owned).collect()
         };
         let log_argument = log.to_str().unwrap();
+        let interval = INTERVAL.as_secs_f64().to_string();
         let serve = [
             "-s",
             "-1",
             "-J",
             "-i",
-            "0.5",
+            &interval,
             "-p",
             &port,
             "--logfile",
@@ -183,9 +223,13 @@ impl Wire {
         poll("a listening receiver", || {
             listens(holder, path.port).then_some(())
         });
+        let before = received_bytes(holder);
         let to = ["-c", path.address, "-p", &port];
         let client = end(&sender, &[&to, arguments].concat());
         let sender = spawn(&mut self.sender, &client);
+        poll("data", || {
+            (received_bytes(holder) > before + BEGUN_BYTES).then_some(())
+        });
         Run {
             log,
             sender,
@@ -195,7 +239,7 @@ impl Wire {
 
     /// Waits for the receiver's report; fails when the sender met an error.
     #[allow(clippy::needless_pass_by_value)] // A run ends once.
-    pub(super) fn finish(&mut self, run: Run) -> Report {
+    pub(crate) fn finish(&mut self, run: Run) -> Report {
         let sent = self.sender.wait(run.sender);
         let received = self.receiver.wait(run.receiver);
         let report = fs::read_to_string(&run.log).unwrap();
@@ -210,13 +254,22 @@ fn spawn(cgroup: &mut OwnCgroup, arguments: &[String]) -> u32 {
     cgroup.spawn("nsenter", &arguments).id()
 }
 
-pub(super) fn id(cgroup: &OwnCgroup) -> u64 {
+/// Puts this thread before iperf3, which without a limit takes all that a machine has.
+pub(crate) fn come_first() {
+    let thread = nix::unistd::gettid().to_string();
+    let done = Command::new("chrt")
+        .args(["--fifo", "--pid", "2", &thread])
+        .status();
+    assert!(done.unwrap().success(), "chrt");
+}
+
+pub(crate) fn id(cgroup: &OwnCgroup) -> u64 {
     fs::metadata(cgroup.directory(V2)).unwrap().ino()
 }
 
 /// Fails unless `measured` is within `percent` of `wanted`.
 #[track_caller]
-pub(super) fn within(percent: f64, measured: f64, wanted: f64, what: &str) {
+pub(crate) fn within(percent: f64, measured: f64, wanted: f64, what: &str) {
     let off = (measured / wanted - 1.0) * 100.0;
     eprintln!("{what}: {:.3} Mbit/s, {off:+.2} %", measured / 1e6);
     assert!(off.abs() <= percent, "{what}: {off:+.2} %");
@@ -250,7 +303,7 @@ fn parse(report: &str) -> Report {
 }
 
 /// Keeps a new network namespace alive; returns the process.
-pub(super) fn hold(own: &mut OwnCgroup) -> u32 {
+pub(crate) fn hold(own: &mut OwnCgroup) -> u32 {
     let holder = own.spawn("unshare", &["--net", "sleep", "600"]).id();
     let link = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
     poll("network namespace", || {
@@ -259,7 +312,7 @@ pub(super) fn hold(own: &mut OwnCgroup) -> u32 {
 }
 
 /// Runs `ip` in the process's network namespace.
-pub(super) fn ip(holder: u32, arguments: &[&str]) {
+pub(crate) fn ip(holder: u32, arguments: &[&str]) {
     let namespace = format!("--net=/proc/{holder}/ns/net");
     let done = Command::new("nsenter")
         .arg(namespace)
@@ -269,6 +322,14 @@ pub(super) fn ip(holder: u32, arguments: &[&str]) {
         .unwrap();
     let complaint = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "ip {arguments:?}: {complaint}");
+}
+
+/// Over all interfaces of the process's namespace.
+fn received_bytes(holder: u32) -> u64 {
+    let table = fs::read_to_string(format!("/proc/{holder}/net/dev")).unwrap();
+    let lines = table.lines().filter_map(|line| line.split_once(':'));
+    let bytes = lines.filter_map(|(_, numbers)| numbers.split_whitespace().next());
+    bytes.map(|bytes| bytes.parse::<u64>().unwrap()).sum()
 }
 
 fn listens(holder: u32, port: u16) -> bool {

@@ -39,6 +39,12 @@ impl LoopDevice {
         &self.device
     }
 
+    /// A cap of it, as the kernel's files have it.
+    pub(crate) fn cap_of(&self, bytes_per_second: u64) -> String {
+        let (major, minor) = self.number();
+        format!("{major}:{minor} {bytes_per_second}")
+    }
+
     /// `major` and `minor`.
     pub(crate) fn number(&self) -> (u64, u64) {
         let rdev = std::fs::metadata(&self.device).expect("loop device").rdev();

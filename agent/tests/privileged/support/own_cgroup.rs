@@ -28,12 +28,29 @@ impl OwnCgroup {
     /// Makes one cgroup of the same name in each of the hierarchies: v1 controllers' names, or
     /// [`V2`]. `None`, and the test is skipped, when one is not mounted or root is needed.
     pub(crate) fn make(test: &str, hierarchies: &[&'static str]) -> Option<Self> {
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("plimsoll-test-{}-{number}", std::process::id());
+        Self::make_named(test, name, hierarchies)
+    }
+
+    /// One that passes for a container of an engine, by its name and its id, which is another one
+    /// each time.
+    pub(crate) fn make_container(
+        test: &str,
+        prefix: &str,
+        hierarchies: &[&'static str],
+    ) -> Option<(Self, String)> {
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{:032x}{number:032x}", std::process::id());
+        let own = Self::make_named(test, format!("{prefix}{id}"), hierarchies)?;
+        Some((own, id))
+    }
+
+    fn make_named(test: &str, name: String, hierarchies: &[&'static str]) -> Option<Self> {
         if !nix::unistd::geteuid().is_root() {
             skip(test, "not root");
             return None;
         }
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let name = format!("plimsoll-test-{}-{number}", std::process::id());
         let mut own = Self {
             name,
             directories: BTreeMap::new(),

@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) port: Option<u16>,
     /// `None`: one of its own.
     pub(crate) socket: Option<PathBuf>,
+    /// Where a container engine keeps its containers; `None`: there is none.
+    pub(crate) containers_storage: Option<PathBuf>,
     /// A program, with arguments, that runs the agent.
     pub(crate) through: Vec<String>,
 }
@@ -28,6 +30,7 @@ impl Default for Settings {
             max_workloads: 20_000,
             port: None,
             socket: None,
+            containers_storage: None,
             through: Vec::new(),
         }
     }
@@ -42,6 +45,7 @@ impl Settings {
             retain_dead,
             max_workloads,
             socket,
+            containers_storage,
             ..
         } = self;
         let own = directory.join("plimsoll.sock");
@@ -52,11 +56,16 @@ impl Settings {
              [metrics]\nlisten = \"127.0.0.1:{port}\"\nretain_dead = \"{retain_dead}\"\n\
              [containers]\nmax_workloads = {max_workloads}\n\
              [attribution]\ndocker_socket = \"\"\npodman_socket = \"\"\n\
-             containers_storage = \"\"\ncontainerd_state = \"\"\n\
+             containers_storage = {storage:?}\ncontainerd_state = \"\"\n\
              [policy]\nfile = {policy:?}\n\
              [enforce]\nstate_dir = {state:?}\n\
-             [audit]\npath = {audit:?}\n\
-             [engine]\nenable = false\n",
+             [audit]
+path = {audit:?}
+\
+             [engine]
+enable = false
+",
+            storage = containers_storage.clone().unwrap_or_default(),
             policy = directory.join(POLICY),
             state = directory.join("enforce"),
             audit = directory.join("audit.jsonl"),

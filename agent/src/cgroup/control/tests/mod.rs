@@ -14,13 +14,12 @@ use crate::cgroup::{Controller, Hierarchy, HierarchyId, Layout, Placement};
 /// The workload's path in every hierarchy.
 const PATH: &str = "/slice/w";
 
-const V1: [(u32, Controller, &str); 7] = [
+const V1: [(u32, Controller, &str); 6] = [
     (1, Controller::Cpu, "cpu"),
     (2, Controller::Cpuset, "cpuset"),
     (3, Controller::Memory, "memory"),
     (4, Controller::Io, "blkio"),
     (5, Controller::Pids, "pids"),
-    (6, Controller::Devices, "devices"),
     (7, Controller::Freezer, "freezer"),
 ];
 
@@ -48,7 +47,7 @@ const V2_FILES: [(&str, &str); 19] = [
 
 const UNLIMITED: &str = "9223372036854771712";
 
-const V1_FILES: [(&str, &str, &str); 21] = [
+const V1_FILES: [(&str, &str, &str); 18] = [
     ("cpu", "cpu.cfs_quota_us", "-1"),
     ("cpu", "cpu.cfs_period_us", "100000"),
     ("cpu", "cpu.cfs_burst_us", "0"),
@@ -65,9 +64,6 @@ const V1_FILES: [(&str, &str, &str); 21] = [
     ("blkio", "blkio.throttle.write_iops_device", ""),
     ("blkio", "blkio.bfq.weight", "100"),
     ("pids", "pids.max", "max"),
-    ("devices", "devices.list", "a *:* rwm"),
-    ("devices", "devices.allow", ""),
-    ("devices", "devices.deny", ""),
     ("freezer", "freezer.state", "THAWED"),
     ("freezer", "freezer.self_freezing", "0"),
 ];
@@ -85,7 +81,7 @@ impl Tree {
         let controllers = V1.map(|(_, controller, _)| controller);
         let controllers = controllers
             .into_iter()
-            .filter(|c| !matches!(c, Controller::Devices | Controller::Freezer));
+            .filter(|c| *c != Controller::Freezer);
         let mut tree = Self::empty();
         tree.add(HierarchyId::V2, "unified", controllers.collect());
         for (file, text) in V2_FILES {

@@ -229,22 +229,27 @@ fn a_cap_that_would_kill_with_the_memory_limit_is_found() {
         let tree = Tree::v2();
         let control = tree.control();
         let (memory, io) = (Setting::MemoryMax(Some(mib * MIB)), caps(Some(kib << 10)));
-        assert_eq!(control.hazard(&io), None);
-        assert_eq!(control.hazard(&memory), None);
+        assert_eq!(control.hazard(&io, &[]), None);
+        assert_eq!(control.hazard(&memory, &[]), None);
+        // On its way is as good as there.
+        let coming = std::slice::from_ref(&memory);
+        assert_eq!(control.hazard(&io, coming).is_some(), killed);
+        let coming = std::slice::from_ref(&io);
+        assert_eq!(control.hazard(&memory, coming).is_some(), killed);
         control.write(&memory).unwrap();
         assert_eq!(
-            control.hazard(&io).is_some(),
+            control.hazard(&io, &[]).is_some(),
             killed,
             "{mib} MiB, {kib} KiB/s"
         );
         control.write(&Setting::MemoryMax(None)).unwrap();
         control.write(&io).unwrap();
         assert_eq!(
-            control.hazard(&memory).is_some(),
+            control.hazard(&memory, &[]).is_some(),
             killed,
             "{mib} MiB, {kib} KiB/s"
         );
-        assert_eq!(control.hazard(&caps(None)), None);
+        assert_eq!(control.hazard(&caps(None), &[]), None);
         // A limit above counts too.
         let above = tree
             .file("unified", "")
@@ -252,11 +257,11 @@ fn a_cap_that_would_kill_with_the_memory_limit_is_found() {
             .unwrap()
             .join("memory.max");
         fs::write(above, (mib * MIB).to_string()).unwrap();
-        assert_eq!(control.hazard(&io).is_some(), killed);
+        assert_eq!(control.hazard(&io, &[]).is_some(), killed);
     }
     let tree = Tree::v2();
     tree.put("unified", "memory.max", "67108864");
-    let told = tree.control().hazard(&caps(Some(MIB))).unwrap();
+    let told = tree.control().hazard(&caps(Some(MIB)), &[]).unwrap();
     assert!(told.starts_with("writes to disk 8:0 are capped at 1048576 bytes a second"));
     assert!(
         told.ends_with("with this cap, 128 MiB are enough"),
@@ -267,7 +272,7 @@ fn a_cap_that_would_kill_with_the_memory_limit_is_found() {
     v1.control()
         .write(&Setting::MemoryMax(Some(16 * MIB)))
         .unwrap();
-    assert_eq!(v1.control().hazard(&caps(Some(MIB))), None);
+    assert_eq!(v1.control().hazard(&caps(Some(MIB)), &[]), None);
 }
 
 #[test]

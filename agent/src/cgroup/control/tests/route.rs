@@ -143,7 +143,7 @@ fn the_root_and_what_is_outside_are_refused() {
     tree.placement.paths.remove(&HierarchyId(3));
     assert!(reason(&tree, Knob::MemoryMax).ends_with(&format!("has no cgroup in {memory}")));
     assert!(!tree.control().keys().contains_key(&HierarchyId(3)));
-    assert_eq!(tree.control().keys().len(), 6);
+    assert_eq!(tree.control().keys().len(), 5);
 }
 
 #[test]
@@ -224,4 +224,14 @@ fn what_is_promised_and_not_kept_is_said() {
     assert_eq!(v2.caveat(Knob::IoMax(DISK)), None);
     assert!(v2.caveat(Knob::IoWeight).unwrap().contains("io.cost"));
     assert_eq!(v2.caveat(Knob::MemoryMax), None);
+    for tree in [Tree::v1(), Tree::v2(), Tree::hybrid()] {
+        for knob in ALL {
+            let (here, anywhere) = (tree.control().caveat(knob), caveat_on(&tree.layout(), knob));
+            match knob {
+                // Which file there is shows in the cgroup only.
+                Knob::IoWeight => assert!(here.is_some() && anywhere.is_some()),
+                _ => assert_eq!(here, anywhere, "{knob}"),
+            }
+        }
+    }
 }

@@ -87,6 +87,7 @@ fn record(id: u64, after: i64) -> Record {
         outcome: Outcome::Done,
         before: Some("memory.current 536870912".into()),
         after: Some("memory.current 469762048".into()),
+        caveats: Vec::new(),
         evidence: evidence(),
         took: Duration::from_millis(3),
     }

@@ -150,7 +150,7 @@ fn pressure_is_certain_before_its_window_is_full() {
         "15 % of the window"
     );
     let orders = world.orders(0.5, stalled, Some(7.45e6));
-    assert_eq!(orders[0].evidence.observed, "pressure memory.some 22.5%");
+    assert_eq!(orders[0].evidence.observed, "memory.some pressure 22.5%");
     assert!(world.see(2.4, stalled, Some(7.45e6)).is_empty(), "it fades");
     assert!(world.see(3.0, stalled, Some(7.5e6)).is_empty());
     assert_eq!(world.see(3.5, stalled, Some(8.0e6)), FIRED);

@@ -75,8 +75,8 @@ fn a_reload_touches_only_what_changed() {
     changed.priority = 5;
     assert_eq!(
         replace(changed.clone()),
-        ["+pids.max", "+io", "-all"],
-        "another claimant takes hold before the old one lets go"
+        ["+pids.max", "+io"],
+        "held anew, with the new priority"
     );
     changed.name = "q".into();
     assert_eq!(replace(changed), ["+pids.max", "+io", "-all"]);
