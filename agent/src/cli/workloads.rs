@@ -31,7 +31,7 @@ pub(super) struct WorkloadsArgs {
 
 pub(super) const FILTERS: &str = "\
 Filters:
-  runtime=docker|containerd|podman|cri-o|kubernetes|systemd|lxc|nspawn|libvirt|cgroup
+  runtime=docker|containerd|podman|cri-o|kubernetes|systemd|lxc|nspawn|libvirt|plimsoll|cgroup
   kind=container|pod|machine|unit|slice|sandbox|cgroup|host
   state=alive|frozen|dead
   name=NAME  image=IMAGE  label=NAME[=VALUE]  pod=POD  namespace=NAMESPACE

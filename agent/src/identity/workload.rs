@@ -10,8 +10,6 @@ use super::details::Details;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Runtime {
-    /// This agent.
-    Plimsoll,
     Docker,
     Containerd,
     Podman,
@@ -23,6 +21,8 @@ pub enum Runtime {
     Lxc,
     Nspawn,
     Libvirt,
+    /// This agent.
+    Plimsoll,
     /// A cgroup nobody known made.
     #[default]
     Cgroup,

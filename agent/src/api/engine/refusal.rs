@@ -29,7 +29,7 @@ impl Refused {
 
     pub(super) fn no_engine() -> Self {
         let text = "this agent runs no containers: engine.enable is false, or its log says why not";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
+        Self::new(StatusCode::NOT_FOUND, text)
     }
 }
 

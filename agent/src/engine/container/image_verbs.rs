@@ -30,6 +30,14 @@ impl Engine {
             let wanted = |image: &ImageSummary| is_wanted(image, &filters, all);
             let mut images: Vec<_> = images.into_iter().filter(wanted).collect();
             for image in &mut images {
+                if let Some(patterns) = filters.get("reference").filter(|all| !all.is_empty()) {
+                    let meant = |tag: &String| {
+                        patterns
+                            .iter()
+                            .any(|pattern| matches_reference(tag, pattern))
+                    };
+                    image.repo_tags.retain(meant);
+                }
                 let users = shared.users_of_image(&image.id);
                 image.containers = i64::try_from(users).unwrap_or(i64::MAX);
             }

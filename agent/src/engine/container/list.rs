@@ -72,7 +72,7 @@ impl Shared {
             image: Some(settings.image_name()),
             image_id: settings.image.clone(),
             image_manifest_descriptor: None,
-            command: Some(self.parts.command(body).join(" ")),
+            command: Some(shown(&self.parts.command(body))),
             created: i64::try_from(created.as_secs()).ok(),
             ports: Some(self.parts.ports(settings)),
             size_rw: size.then(|| bytes(self.parts.written_bytes(settings, &cell.dir))),
@@ -108,4 +108,13 @@ fn health(health: &Health) -> ContainerSummaryHealth {
         status,
         failing_streak: health.failing_streak,
     }
+}
+
+/// A command's words on one line, as Docker has them.
+fn shown(words: &[String]) -> String {
+    let quoted = |word: &String| match word.contains(' ') {
+        true => format!("'{word}'"),
+        false => word.clone(),
+    };
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }

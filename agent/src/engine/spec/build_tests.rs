@@ -188,7 +188,7 @@ fn what_the_container_says_counts() {
 }
 
 #[test]
-fn namespaces_are_the_hosts_or_anothers() {
+fn namespaces_are_the_hosts_or_of_another() {
     let host = spec(
         json!({"HostConfig": {"NetworkMode": "host", "PidMode": "host", "IpcMode": "host",
         "UTSMode": "host", "CgroupnsMode": "host"}}),

@@ -93,7 +93,7 @@ fn health_checks_have_a_form() {
 }
 
 #[test]
-fn anothers_network_brings_its_own_names_and_ports() {
+fn network_of_another_brings_its_own_names_and_ports() {
     let joined = |mut host: Value, body: Value| {
         host["NetworkMode"] = json!("container:other");
         let mut whole = body;

@@ -55,7 +55,10 @@ fn run_has_dockers_output_and_status() {
         run(&[], &["sh", "-c", "echo err >&2; exit 7"]).status,
         Some(7)
     );
-    assert_eq!(run(&[], &["sh", "-c", "kill -9 $$"]).status, Some(137));
+    assert_eq!(
+        run(&[], &["sh", "-c", "sleep 9 & kill -9 $!; wait $!"]).status,
+        Some(137)
+    );
     assert_eq!(run(&["-i"], &["wc", "-l"]).output, "2\n");
     for (options, command) in [
         (
@@ -322,16 +325,16 @@ fn files_go_in_and_out_as_with_docker() {
                 "-v",
                 "vol:/data",
                 IMAGE,
-                "cat",
-                "/tmp/file",
-                "/data/new",
+                "sleep",
+                "1000",
             ],
             &["cp", file, "files:/tmp/"],
-            &["cp", file, "files:/data/new"],
-            &["start", "--attach", "files"],
             &["!", "cp", file, "files:/none/such/"],
+            &["start", "files"],
+            &["cp", file, "files:/data/new"],
+            &["exec", "files", "cat", "/tmp/file", "/data/new"],
             &["!", "volume", "rm", "vol"],
-            &["rm", "files"],
+            &["rm", "--force", "files"],
             &["volume", "rm", "vol"],
         ],
     );

@@ -36,8 +36,8 @@ fn namespaces_are_its_own_or_the_hosts() {
 }
 
 #[test]
-fn anothers_namespaces_are_joined() {
-    let Some(dock) = Dock::new("anothers_namespaces_are_joined") else {
+fn namespaces_of_another_are_joined() {
+    let Some(dock) = Dock::new("namespaces_of_another_are_joined") else {
         return;
     };
     let (first, _) = specification(&dock, "a", "sleep 1000", &json!({}), &Ready::default());

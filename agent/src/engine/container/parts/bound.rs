@@ -34,6 +34,13 @@ pub(in crate::engine::container) struct Bound {
     makes: bool,
 }
 
+impl Bound {
+    /// Whether a path is on it.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        path.starts_with(&self.target)
+    }
+}
+
 impl Parts {
     /// All of a container, with volumes that are made now; those are given back if that fails.
     pub(super) fn bounds(

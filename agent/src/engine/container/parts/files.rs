@@ -1,6 +1,7 @@
 //! What a container changed, and files in and out of it.
 
 use std::io::{Read, Write};
+use std::path::Path;
 
 use bollard::models::FilesystemChange;
 
@@ -34,7 +35,7 @@ impl Parts {
         dir: &ContainerDir,
         path: &str,
     ) -> Result<PathStat, EngineError> {
-        let inside = self.inside(settings, life, dir)?;
+        let inside = self.inside(settings, life, dir, path)?;
         Ok(inside.stat(settings.id.as_str(), path)?)
     }
 
@@ -47,7 +48,7 @@ impl Parts {
         path: &str,
         out: &mut dyn Write,
     ) -> Result<(), EngineError> {
-        let inside = self.inside(settings, life, dir)?;
+        let inside = self.inside(settings, life, dir, path)?;
         Ok(inside.read(settings.id.as_str(), path, out)?)
     }
 
@@ -66,25 +67,32 @@ impl Parts {
             let text = "container rootfs is marked read-only".to_owned();
             return Err(EngineError::Invalid(text));
         }
-        let inside = self.inside(settings, life, dir)?;
+        let inside = self.inside(settings, life, dir, path)?;
         Ok(inside.write(settings.id.as_str(), path, archive, writing)?)
     }
 
-    /// As its processes see it while it runs; without its volumes otherwise.
+    /// As its processes see it while it runs; what is on a mount then only.
     fn inside(
         &self,
         settings: &Settings,
         life: &Life,
         dir: &ContainerDir,
+        path: &str,
     ) -> Result<Inside, EngineError> {
         if let Some(process) = life.process.filter(|_| life.runs()) {
             let root = format!("/proc/{}/root", process.pid);
-            let root = std::path::Path::new(&root);
+            let root = Path::new(&root);
             let inside = Inside::open(root).map_err(EngineError::io("open", root))?;
             // Opened while it lived: then it is its own.
             if process.is_alive() {
                 return Ok(inside);
             }
+        }
+        let asked = Path::new("/").join(path);
+        if settings.mounts.iter().any(|bound| bound.has(&asked)) {
+            let text =
+                format!("{path} is on a mount, which is there while the container runs: start it");
+            return Err(EngineError::Invalid(text));
         }
         match self.root(settings, dir.path())? {
             Root::Direct(path) => Inside::open(&path).map_err(EngineError::io("open", &path)),
