@@ -46,7 +46,10 @@ fn who_writes_most_gives_way() {
     // Half of what it used.
     assert!((2 * MIB..=NOISE * 6 / 10).contains(&first), "{first}");
     let told = agent.say(&["why", &cell.path()]);
-    assert!(told.contains("io.some pressure of host above 20%"), "{told}");
+    assert!(
+        told.contains("io.some pressure of host above 20%"),
+        "{told}"
+    );
     // The kernel grants its first slice at once, and counts where there is a cap.
     std::thread::sleep(Duration::from_millis(500));
     let (began, before) = (Instant::now(), cell.written(device));
