@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use self::threshold::{Kind, bound};
 use super::key::{Key, key};
-use super::node::{Node, Problems, Table};
+use super::node::{Node, Table};
+use super::problems::Problems;
 use super::word::{listed, parse_word, time, whole, word};
 use crate::policy::condition::{
     Condition, EventCondition, MetricCondition, PsiCondition, RateCondition, Resource, Stall,

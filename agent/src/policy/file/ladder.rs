@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::key::{Key, key};
 use super::limits::{self, Form};
-use super::node::{Node, Problems, Table};
+use super::node::{Node, Table};
 use super::once;
+use super::problems::Problems;
 use super::scale;
 use super::word::{listed, time, word};
 use crate::policy::amount::parse_change;

@@ -1,14 +1,14 @@
 //! `[policy.limits]`, and the same vocabulary in a rule's `set`.
 
+use super::io;
 use super::key::{Key, key};
-use super::node::{Node, Problems, Table};
-use super::sources::{caps, traffic};
+use super::net;
+use super::node::{Node, Table};
+use super::problems::Problems;
 use super::word::{listed, several, text};
 use crate::policy::amount::{knob_named, parse_amount, parse_change};
 use crate::policy::device::parse_device_rule;
 use crate::policy::order::{Limit, Wanted};
-
-pub(super) use super::sources::{IO_KEYS, NET_KEYS};
 
 pub(super) const KEYS: &[Key] = &[
     key(
@@ -160,8 +160,8 @@ fn one(table: &Table<'_>, name: &str, form: Form, problems: &mut Problems) -> Ve
                 }
             }
         }
-        (None, "io.max") => several(&node, problems, caps),
-        (None, "net") => traffic(&node, problems)
+        (None, "io.max") => several(&node, problems, io::caps),
+        (None, "net") => net::traffic(&node, problems)
             .into_iter()
             .map(Limit::Traffic)
             .collect(),

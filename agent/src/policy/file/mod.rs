@@ -5,30 +5,35 @@
 //! and checked all the same. What is wrong with values together is for `check`.
 
 mod condition;
+mod io;
 mod key;
 mod ladder;
 mod limits;
+mod lines;
+mod net;
 mod node;
 mod once;
 mod policy;
+mod problems;
 mod protect;
 mod rule;
 mod scale;
 mod selector;
-mod sources;
 mod word;
 
 use toml::de::DeTable;
 
 use self::key::key;
-use self::node::{Lines, Table};
+use self::lines::Lines;
+use self::node::Table;
 use super::check;
 use super::order::Mode;
 use super::problem::Problem;
 use super::set::PolicySet;
 
 pub(super) use self::key::Key;
-pub(super) use self::node::{Problems, child};
+pub(super) use self::node::child;
+pub(super) use self::problems::Problems;
 
 /// The only one there is.
 const VERSION: i64 = 1;
@@ -68,8 +73,8 @@ pub(super) fn tables() -> Vec<(&'static str, &'static [Key])> {
         ("`[[policy]]`", policy::KEYS),
         ("`match` and `exclude`", selector::KEYS),
         ("`[policy.limits]`, and a rule's `set`", limits::KEYS),
-        ("`io.max`: each disk", limits::IO_KEYS),
-        ("`net`", limits::NET_KEYS),
+        ("`io.max`: each disk", io::KEYS),
+        ("`net`", net::KEYS),
         ("`[[policy.rule]]`", rule::KEYS),
         ("`clear`", rule::CLEAR_KEYS),
         ("A condition on a metric", condition::METRIC_KEYS),

@@ -1,12 +1,10 @@
 //! The file as a tree whose every value knows its key path.
 
-use std::collections::BTreeMap;
-
 use toml::de::{DeTable, DeValue};
 
 use super::key::Key;
+use super::problems::Problems;
 use crate::config::did_you_mean;
-use crate::policy::problem::Problem;
 
 /// A value and where it is.
 #[derive(Clone)]
@@ -21,46 +19,6 @@ pub(super) struct Table<'t> {
     pub(super) path: String,
     keys: &'static [Key],
     table: &'t DeTable<'t>,
-}
-
-/// What was found wrong so far, by key path.
-#[derive(Default)]
-pub(in crate::policy) struct Problems(Vec<(String, String)>);
-
-/// Line of every key path.
-pub(super) struct Lines(BTreeMap<String, usize>);
-
-impl Problems {
-    pub(in crate::policy) fn at(&mut self, path: impl Into<String>, what: impl Into<String>) {
-        self.0.push((path.into(), what.into()));
-    }
-
-    /// Whether something is wrong with this very value.
-    pub(in crate::policy) fn is_at(&self, path: &str) -> bool {
-        self.0.iter().any(|(at, _)| at == path)
-    }
-
-    /// Whether something is wrong with this value or within it.
-    pub(in crate::policy) fn any_at(&self, path: &str) -> bool {
-        let within = |at: &str| {
-            let rest = at.strip_prefix(path);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
-        self.0.iter().any(|(at, _)| within(at))
-    }
-
-    /// All of them, as they stand in the file.
-    pub(super) fn located(self, lines: &Lines) -> Vec<Problem> {
-        let located = self.0.into_iter().map(|(key, what)| Problem {
-            line: lines.of(&key),
-            key,
-            what,
-        });
-        let mut problems: Vec<Problem> = located.collect();
-        problems.sort_by(|a, b| (a.line, &a.key).cmp(&(b.line, &b.key)));
-        problems.dedup();
-        problems
-    }
 }
 
 impl<'t> Node<'t> {
@@ -237,60 +195,6 @@ impl<'t> Table<'t> {
             };
             problems.at(child(&self.path, name), what);
         }
-    }
-}
-
-impl Lines {
-    pub(super) fn new(text: &str, document: &DeTable<'_>) -> Self {
-        let starts = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let starts: Vec<usize> = starts.map(|(at, _)| at).collect();
-        let line_at = |offset: usize| starts.partition_point(|end| *end < offset) + 1;
-        let mut lines = BTreeMap::new();
-        visit_table("", document, &line_at, &mut lines);
-        Self(lines)
-    }
-
-    /// The line of this path, or of the nearest one above it that is in the file.
-    fn of(&self, path: &str) -> Option<usize> {
-        let mut path = path;
-        loop {
-            if let Some(line) = self.0.get(path) {
-                return Some(*line);
-            }
-            path = path.get(..path.rfind(['.', '['])?)?;
-        }
-    }
-}
-
-fn visit_table(
-    path: &str,
-    table: &DeTable<'_>,
-    line_at: &dyn Fn(usize) -> usize,
-    lines: &mut BTreeMap<String, usize>,
-) {
-    for (key, value) in table {
-        let path = child(path, key.get_ref());
-        lines.insert(path.clone(), line_at(key.span().start));
-        visit(&path, value.get_ref(), line_at, lines);
-    }
-}
-
-fn visit(
-    path: &str,
-    value: &DeValue<'_>,
-    line_at: &dyn Fn(usize) -> usize,
-    lines: &mut BTreeMap<String, usize>,
-) {
-    match value {
-        DeValue::Table(table) => visit_table(path, table, line_at, lines),
-        DeValue::Array(elements) => {
-            for (index, element) in elements.iter().enumerate() {
-                let path = format!("{path}[{index}]");
-                lines.insert(path.clone(), line_at(element.span().start));
-                visit(&path, element.get_ref(), line_at, lines);
-            }
-        }
-        _ => {}
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::key::{Key, key};
-use super::node::{Node, Problems, Table};
+use super::node::{Node, Table};
+use super::problems::Problems;
 use super::word::{quantity, text, time, truth, word};
 use crate::policy::order::{Once, Process};
 use crate::policy::units::ByteSize;

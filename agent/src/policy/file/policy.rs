@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::key::{Key, key};
-use super::node::{Node, Problems};
+use super::node::Node;
+use super::problems::Problems;
 use super::word::{name, truth, whole, word};
 use super::{limits, rule, selector};
 use crate::policy::order::{OnConflict, Restore};

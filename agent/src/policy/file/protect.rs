@@ -1,7 +1,8 @@
 //! `[protect]`.
 
 use super::key::{Key, key};
-use super::node::{Node, Problems};
+use super::node::Node;
+use super::problems::Problems;
 use super::selector::label_terms;
 use super::word::{path_pattern, pattern, text, whole};
 use crate::policy::set::{Protect, ProtectPattern};

@@ -1,7 +1,8 @@
 //! `match` and `exclude`.
 
 use super::key::{Key, key};
-use super::node::{Node, Problems};
+use super::node::Node;
+use super::problems::Problems;
 use super::word::{path_pattern, pattern, several, word};
 use crate::policy::selector::{LabelTerm, Selector, Terms};
 
@@ -11,7 +12,7 @@ pub(super) const KEYS: &[Key] = &[
         "`\"docker\"`, `[\"docker\", \"containerd\"]`",
         "",
         "Who made it: `docker`, `containerd`, `podman`, `cri-o`, `kubernetes`, `systemd`, `lxc`, \
-         `nspawn`, `libvirt`, `cgroup`.",
+         `nspawn`, `libvirt`, `plimsoll`, `cgroup`.",
     ),
     key(
         "kind",
@@ -31,7 +32,7 @@ pub(super) const KEYS: &[Key] = &[
         "cgroup",
         "`\"/kubepods.slice/**\"`",
         "",
-        "Path of its cgroup, as in `plimsoll workloads`. `*` stays within a segment, `**` is any number of \
+        "Path of its cgroup, `id` in `plimsoll workloads --format json`. `*` stays within a segment, `**` is any number of \
          segments; `/a/**` is all below `/a`, and not `/a`.",
     ),
     key(

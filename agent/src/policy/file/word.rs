@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
 
-use super::node::{Node, Problems};
+use super::node::{Node, Table};
+use super::problems::Problems;
 use crate::config::did_you_mean;
 use crate::policy::Pattern;
 use crate::policy::units::{TimeSpan, UnitError};
@@ -66,6 +67,30 @@ pub(super) fn quantity<T: FromStr<Err = UnitError>>(
             None
         }
     }
+}
+
+/// A rate that a key of the table caps; `"max"` caps nothing.
+pub(super) fn cap<T>(
+    table: &Table<'_>,
+    name: &str,
+    problems: &mut Problems,
+    number: fn(T) -> u64,
+) -> Option<u64>
+where
+    T: FromStr<Err = UnitError>,
+{
+    let node = table
+        .get(name)
+        .filter(|node| node.as_str() != Some("max"))?;
+    let rate = number(quantity(&node, problems)?);
+    if rate == 0 {
+        problems.at(
+            &node.path,
+            "0 would stop it; write at least 1, or freeze it for a time",
+        );
+        return None;
+    }
+    Some(rate)
 }
 
 /// A length of time within bounds.

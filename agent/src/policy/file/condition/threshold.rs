@@ -3,7 +3,8 @@
 use crate::cgroup::Knob;
 use crate::policy::amount::knob_named;
 use crate::policy::condition::{Bound, Compare, Condition, Threshold};
-use crate::policy::file::node::{Node, Problems, Table};
+use crate::policy::file::node::{Node, Table};
+use crate::policy::file::problems::Problems;
 use crate::policy::file::word::listed;
 use crate::policy::metric::{Metric, Unit};
 use crate::policy::units::{BitRate, ByteRate, ByteSize, Cores, OperationRate, Percent, UnitError};
