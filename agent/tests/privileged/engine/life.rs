@@ -267,9 +267,12 @@ async fn the_restart_policy_can_be_changed_and_lists_are_filtered() {
             .map(|one| one.id.unwrap())
             .collect::<Vec<_>>()
     };
-    assert_eq!(list(false, None).await, [running.clone()]);
+    assert_eq!(list(false, None).await, std::slice::from_ref(&running));
     assert_eq!(list(true, None).await, [ended.clone(), running.clone()]);
-    assert_eq!(list(false, Some(("exited", "7"))).await, [ended.clone()]);
+    assert_eq!(
+        list(false, Some(("exited", "7"))).await,
+        std::slice::from_ref(&ended)
+    );
     let change = ContainerUpdateBody {
         restart_policy: Some(RestartPolicy {
             name: Some(RestartPolicyNameEnum::UNLESS_STOPPED),
