@@ -1,5 +1,6 @@
 //! A workload that exists: what the verbs do with it.
 
+use std::fs;
 use std::path::Path;
 
 use libcgroups::common::{CgroupConfig, CgroupManager, ControllerOpt, create_cgroup_manager};
@@ -231,8 +232,19 @@ impl Container {
         let runtime = runtime_dir(&self.dir, &self.state.id);
         if runtime.exists() {
             trace::forget();
-            let deleted = Runtime::load(runtime).and_then(|mut runtime| runtime.delete(true));
-            deleted.map_err(|error| trace::refusal(&error))?;
+            match Runtime::load(runtime.clone()) {
+                Ok(mut runtime) => runtime
+                    .delete(true)
+                    .map_err(|error| trace::refusal(&error))?,
+                // libcontainer 0.7.0 writes it in place: whoever did was killed meanwhile.
+                Err(error) => {
+                    tracing::debug!(%error, "libcontainer's state is removed unread");
+                    fs::remove_dir_all(&runtime).map_err(|source| LaunchError::State {
+                        id: self.state.id.clone(),
+                        source,
+                    })?;
+                }
+            }
         }
         Ok(())
     }

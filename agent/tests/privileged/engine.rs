@@ -11,6 +11,7 @@ mod life;
 mod logs;
 mod many;
 mod restart;
+mod wired;
 
 use std::time::{Duration, Instant};
 

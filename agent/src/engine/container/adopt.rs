@@ -157,10 +157,10 @@ impl Shared {
                 adopted(cell, state.init);
                 match Line::open(&path, &Hello::default()) {
                     Ok(line) => Next::Watch(Hold::Line(line)),
-                    // It is ending.
+                    // Its shim is ending.
                     Err(_) => state
-                        .init
-                        .map_or(Next::Rest, |init| Next::Watch(Hold::Alone(init))),
+                        .shim
+                        .map_or(Next::Rest, |shim| Next::Watch(Hold::Alone(shim))),
                 }
             }
             // It was not to run yet: whoever asked was not told that it does.

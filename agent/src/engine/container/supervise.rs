@@ -25,7 +25,7 @@ pub(super) enum Hold {
     Shim(Held),
     /// By its shim, which an earlier agent started.
     Line(Line),
-    /// It has no shim any more.
+    /// It has no shim any more, or that is ending: then this is the shim.
     Alone(Process),
 }
 
@@ -69,10 +69,11 @@ impl Engine {
                     None => return unknown(),
                 },
                 Ok(Fate::Undone | Fate::Foreign(_)) => return unknown(),
-                // Its shim ends at this moment, or was too busy for us.
-                Ok(Fate::Held(_)) => match self.line(cell).await {
-                    Some(line) => Hold::Line(line),
-                    None => return unknown(),
+                Ok(Fate::Held(state)) => match (self.line(cell).await, state.shim) {
+                    (Some(line), _) => Hold::Line(line),
+                    // It ends at this moment.
+                    (None, Some(shim)) => Hold::Alone(shim),
+                    (None, None) => return unknown(),
                 },
                 Err(error) => {
                     tracing::error!(container = %cell.id, error = error.with_causes(), "not settled");
@@ -92,6 +93,10 @@ impl Engine {
         drop(link);
         // There is an answer now, or there is none to come.
         let exit = held.wait().ok();
+        if exit.is_none() {
+            // A killed shim hangs up before it is dead, and is not settled until then.
+            shim.readable().await?.retain_ready();
+        }
         // It has slow clients to tell.
         self.shared.tasks.spawn(async move {
             match shim.readable().await {

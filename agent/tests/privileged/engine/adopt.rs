@@ -101,7 +101,8 @@ async fn a_killed_shim_ends_its_container_and_leaves_nothing() {
     // It is ended with the shim; how, nobody saw.
     let code = exit.await.unwrap().status_code;
     assert!(matches!(code, 137 | 255), "{code}");
-    assert!(harbour.processes().is_empty());
+    let left = harbour.processes();
+    assert!(left.is_empty(), "{left:?}");
     assert!(harbour.cgroups(&id).is_empty());
     // It can be started again.
     manned.engine.start(&id).await.unwrap();

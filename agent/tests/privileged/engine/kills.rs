@@ -96,6 +96,26 @@ async fn compare(manned: &Manned, said: &[(String, String)], round: u32) {
     }
 }
 
+/// Does what the engine says agree with what is on the host?
+async fn agree(harbour: &Harbour, manned: &Manned, query: &ListQuery) -> Result<(), String> {
+    let all = manned.engine.list(query.clone()).await.unwrap();
+    let running = all
+        .iter()
+        .filter(|one| one.state == Some(bollard::models::ContainerSummaryStateEnum::RUNNING));
+    let running: Vec<_> = running.map(|one| one.id.clone().unwrap()).collect();
+    let mut unknown = harbour.leftovers();
+    unknown.retain(|line| {
+        !line.starts_with("/proc/") && !running.iter().any(|id| line.contains(id.as_str()))
+    });
+    let processes = harbour.processes();
+    if unknown.is_empty() && processes.len() == running.len() {
+        return Ok(());
+    }
+    Err(format!(
+        "one `sleep` each of {running:?}: {processes:#?}; left over: {unknown:#?}"
+    ))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_killed_at_any_point_loses_and_leaves_nothing() {
     let Some(harbour) = Harbour::new("an_agent_killed_at_any_point_loses_and_leaves_nothing")
@@ -149,23 +169,15 @@ async fn an_agent_killed_at_any_point_loses_and_leaves_nothing() {
         })
         .await;
         compare(&manned, &said, round).await;
-        let all = manned.engine.list(query).await.unwrap();
-        let running = all
-            .iter()
-            .filter(|one| one.state == Some(bollard::models::ContainerSummaryStateEnum::RUNNING));
-        let running: Vec<_> = running.map(|one| one.id.clone().unwrap()).collect();
-        let left = harbour.leftovers();
-        let unknown: Vec<_> = left
-            .iter()
-            .filter(|line| !running.iter().any(|id| line.contains(id.as_str())))
-            .filter(|line| !line.starts_with("/proc/"))
-            .collect();
-        assert!(unknown.is_empty(), "round {round}: {unknown:#?}");
-        let processes = harbour.processes();
-        assert!(
-            processes.len() == running.len(),
-            "round {round}: one `sleep` each of {running:?}: {processes:#?}, {said:#?}"
-        );
+        // What had just been killed is seen to end.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while let Err(wrong) = agree(&harbour, &manned, &query).await {
+            assert!(
+                Instant::now() < deadline,
+                "round {round}: {wrong}, {said:#?}"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         manned.clear().await;
         poll("the end of all shims", || {
             (harbour.shims() == 0).then_some(())

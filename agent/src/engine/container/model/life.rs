@@ -108,19 +108,14 @@ impl Life {
         self.oom_killed = exit.oom_killed;
     }
 
-    /// It could not be started.
+    /// It could not be started: one that never ran stays as it was made.
     pub(in crate::engine::container) fn fail(&mut self, exit_code: i64, error: String) {
-        // One that never ran stays as it was made.
-        let before = if self.started_at.is_some() {
-            Phase::Exited
+        if self.started_at.is_some() {
+            self.rest(exit_code, now());
         } else {
-            Phase::Created
-        };
-        let finished = self.finished_at.clone();
-        self.rest(exit_code, now());
-        self.phase = before;
-        if before == Phase::Created {
-            self.finished_at = finished;
+            self.phase = Phase::Created;
+            self.exit_code = exit_code;
+            self.exits += 1;
         }
         self.error = error;
     }
