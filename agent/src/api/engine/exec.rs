@@ -14,6 +14,7 @@ use super::parameters::Parameters;
 use super::refusal::Refused;
 use super::streams::window;
 use crate::api::server::Room;
+use crate::engine::{Attachment, EngineError};
 
 pub(super) fn routes() -> Router<Room> {
     Router::new()
@@ -52,9 +53,15 @@ async fn start(
     let engine = room.engine()?;
     let keys = engine.exec_detach_keys(&id)?;
     let keys = DetachKeys::parse(keys.as_deref())?;
-    match engine.exec_start(&id, detach, size).await? {
-        Some(attachment) => Ok(hijack::hand_over(upgrade, attachment, keys)),
-        None => Ok(StatusCode::OK.into_response()),
+    match engine.exec_start(&id, detach, size).await {
+        Ok(Some(attachment)) => Ok(hijack::hand_over(upgrade, attachment, keys)),
+        Ok(None) => Ok(StatusCode::OK.into_response()),
+        // Docker has taken the connection over by then, and says so on it.
+        Err(error @ EngineError::Exec(_)) if !detach => {
+            let said = Attachment::of_text(config.tty == Some(true), format!("{error}\r\n"));
+            Ok(hijack::hand_over(upgrade, said, keys))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -46,6 +46,26 @@ pub struct Attachment {
     pub input: mpsc::Sender<Input>,
 }
 
+impl Attachment {
+    /// Of what never was: its output is a text.
+    #[must_use]
+    pub fn of_text(terminal: bool, text: String) -> Self {
+        let (said, output) = mpsc::channel(1);
+        let chunk = LogChunk {
+            stream: Stream::Stdout,
+            bytes: text.into(),
+        };
+        // There is room for it.
+        let _ = said.try_send(chunk);
+        let (input, _) = mpsc::channel(1);
+        Self {
+            terminal,
+            output,
+            input,
+        }
+    }
+}
+
 /// From a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {

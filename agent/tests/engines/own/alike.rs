@@ -342,7 +342,7 @@ fn files_go_in_and_out_as_with_docker() {
         side.cli(&["create", "--name", "out", IMAGE, "true"]);
         let tar = side
             .command()
-            .args(["cp", "out:/etc", "-"])
+            .args(["cp", "out:/bin", "-"])
             .output()
             .unwrap();
         side.cli(&["rm", "out"]);
