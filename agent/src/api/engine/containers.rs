@@ -18,6 +18,7 @@ use super::parameters::Parameters;
 use super::refusal::Refused;
 use crate::api::server::Room;
 use crate::engine::{ListQuery, RemoveOptions, WaitCondition};
+use crate::policy::limits_of_annotations;
 
 pub(super) fn routes() -> Router<Room> {
     Router::new()
@@ -59,6 +60,10 @@ async fn create(
     body: Result<Json<ContainerCreateBody>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ContainerCreateResponse>), Refused> {
     let Json(body) = body?;
+    let host = body.host_config.as_ref();
+    if let Some(annotations) = host.and_then(|host| host.annotations.as_ref()) {
+        limits_of_annotations(annotations).map_err(Refused::bad_request)?;
+    }
     let created = room.engine()?.create(asked.word("name"), body).await?;
     Ok((StatusCode::CREATED, Json(created)))
 }

@@ -45,7 +45,10 @@ impl Engine {
         let opened = tokio::task::spawn_blocking(move || {
             let shared = Shared::new(parts)?;
             let next = shared.take_over()?;
-            shared.spares.refill();
+            // Where nothing was ever launched nothing is got ready.
+            if !shared.registry.all().is_empty() {
+                shared.spares.refill();
+            }
             Ok::<_, EngineError>((shared, next))
         });
         let (shared, next) = opened.await.map_err(|_| EngineError::ShuttingDown)??;

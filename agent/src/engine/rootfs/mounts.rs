@@ -22,10 +22,10 @@ pub struct Mounts {
 }
 
 impl Mounts {
-    /// Makes the directory a private mount, unless it is one.
+    /// Makes the directory.
     ///
     /// # Errors
-    /// It cannot be made or mounted.
+    /// It cannot be made.
     pub fn open(directory: &Path) -> Result<Self, RootfsError> {
         let failed = |source| RootfsError::Prepare {
             path: directory.to_owned(),
@@ -38,12 +38,19 @@ impl Mounts {
             .create(directory)
             .map_err(failed)?;
         let directory = directory.canonicalize().map_err(failed)?;
-        if !mount_points()?.contains(&directory) {
-            mount_bind(&directory, &directory).map_err(|error| failed(error.into()))?;
-        }
-        mount_change(&directory, MountPropagationFlags::PRIVATE)
-            .map_err(|error| failed(error.into()))?;
         Ok(Self { directory })
+    }
+
+    /// Makes the directory a private mount, unless it is one: not before something is mounted in it.
+    fn keep_apart(&self) -> Result<(), RootfsError> {
+        let failed = |error: rustix::io::Errno| RootfsError::Prepare {
+            path: self.directory.clone(),
+            source: error.into(),
+        };
+        if !mount_points()?.contains(&self.directory) {
+            mount_bind(&self.directory, &self.directory).map_err(failed)?;
+        }
+        mount_change(&self.directory, MountPropagationFlags::PRIVATE).map_err(failed)
     }
 
     /// Where the root filesystem of this name is, or would be.
@@ -57,6 +64,7 @@ impl Mounts {
     /// # Errors
     /// As [`Overlay::mount`].
     pub fn mount(&self, name: &str, overlay: &Overlay) -> Result<PathBuf, RootfsError> {
+        self.keep_apart()?;
         let target = self.target(name);
         unmount_at(&target)?;
         let failed = |source| RootfsError::Prepare {

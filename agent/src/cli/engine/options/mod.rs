@@ -67,9 +67,6 @@ struct HeldArgs {
     /// Most it may receive
     #[arg(long, value_name = "RATE")]
     net_ingress: Option<String>,
-    /// Policy it is held by, whomever that one matches
-    #[arg(long, value_name = "NAME")]
-    policy: Option<String>,
 }
 
 // Without comments of their own, or `--help` gives each word a paragraph.
@@ -133,7 +130,6 @@ impl HeldArgs {
             ("plimsoll.memory-high", self.memory_high),
             ("plimsoll.net-egress", self.net_egress),
             ("plimsoll.net-ingress", self.net_ingress),
-            ("plimsoll.policy", self.policy),
         ];
         let held = held
             .into_iter()

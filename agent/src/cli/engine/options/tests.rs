@@ -111,8 +111,6 @@ fn what_docker_has_no_word_for_is_annotated() {
         "20Mbit",
         "--net-ingress",
         "1Mbit",
-        "--policy",
-        "batch",
         "--annotation",
         "a=b",
         "sh",
@@ -125,7 +123,7 @@ fn what_docker_has_no_word_for_is_annotated() {
     let expected = serde_json::json!({
         "plimsoll.rootfs": "/srv/root", "plimsoll.rootfs-mode": "direct", "a": "b",
         "plimsoll.memory-high": "48m", "plimsoll.net-egress": "20Mbit",
-        "plimsoll.net-ingress": "1Mbit", "plimsoll.policy": "batch",
+        "plimsoll.net-ingress": "1Mbit",
     });
     assert_eq!(body["HostConfig"]["Annotations"], expected);
 }
