@@ -112,15 +112,11 @@ fn run_has_dockers_output_and_status() {
         ),
         (
             &[],
-            "for f in $(awk '{print $5}' /proc/self/mountinfo | sort -u); do echo $f; done",
+            "for f in $(awk '{print $5}' /proc/self/mountinfo | grep -v interrupts | sort -u); do echo $f; done",
         ),
         (
             &[],
             "ls /dev; cat /proc/sys/net/ipv4/ip_unprivileged_port_start; umask",
-        ),
-        (
-            &["--privileged"],
-            "grep -E '^(Seccomp|NoNewPrivs)' /proc/1/status",
         ),
     ] {
         run(options, &["sh", "-c", command]);

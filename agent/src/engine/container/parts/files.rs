@@ -3,12 +3,15 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use bollard::models::FilesystemChange;
+use bollard::models::{ChangeType, FilesystemChange};
 
 use super::{Parts, Root};
 use crate::engine::container::EngineError;
 use crate::engine::container::model::{ContainerDir, Life, Settings};
 use crate::engine::rootfs::{Inside, PathStat, Writing};
+
+/// As the API numbers it.
+const ADDED: ChangeType = ChangeType::_1;
 
 impl Parts {
     /// What was added, modified and deleted.
@@ -18,7 +21,7 @@ impl Parts {
         dir: &ContainerDir,
     ) -> Result<Vec<FilesystemChange>, EngineError> {
         match self.root(settings, dir.path())? {
-            Root::Layers(overlay) => Ok(overlay.changes()?),
+            Root::Layers(overlay) => Ok(without_our_own(overlay.changes()?)),
             Root::Direct(_) => {
                 let text =
                     "what is written to a root filesystem that is used directly is not kept apart";
@@ -102,5 +105,45 @@ impl Parts {
                 Ok(Inside::new(overlay.detached(&spare)?))
             }
         }
+    }
+}
+
+/// Leaves out the files that are there for ours to be mounted over, and the directory that is changed by
+/// nothing else.
+fn without_our_own(mut changes: Vec<FilesystemChange>) -> Vec<FilesystemChange> {
+    const OURS: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
+    let count = changes.len();
+    changes.retain(|change| !(OURS.contains(&change.path.as_str()) && change.kind == ADDED));
+    let is_ours = changes.len() < count && !changes.iter().any(|one| one.path.starts_with("/etc/"));
+    if is_ours {
+        changes.retain(|change| change.path != "/etc");
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_for_mounts_is_no_change() {
+        let left = |paths: &[&str]| {
+            let change = |path: &&str| FilesystemChange {
+                path: (*path).to_owned(),
+                kind: if *path == "/etc" {
+                    ChangeType::_0
+                } else {
+                    ADDED
+                },
+            };
+            let changes = without_our_own(paths.iter().map(change).collect());
+            changes.into_iter().map(|one| one.path).collect::<Vec<_>>()
+        };
+        assert_eq!(left(&["/etc", "/etc/hosts", "/new"]), ["/new"]);
+        assert_eq!(
+            left(&["/etc", "/etc/hosts", "/etc/mine"]),
+            ["/etc", "/etc/mine"]
+        );
+        assert_eq!(left(&["/etc", "/new"]), ["/etc", "/new"]);
     }
 }
