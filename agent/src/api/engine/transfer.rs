@@ -12,10 +12,29 @@ use crate::engine::EngineError;
 /// On their way to a client that does not read.
 const AHEAD: usize = 256 * 1024;
 
+/// Longest rest of an archive that is still read: what pads it.
+const REST: u64 = 1 << 20;
+
+/// A body that is read to its end although nobody needs that: the client is still writing.
+struct ToTheEnd<R: Read>(R);
+
+impl<R: Read> Read for ToTheEnd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl<R: Read> Drop for ToTheEnd<R> {
+    fn drop(&mut self) {
+        // What comes after an archive's end is of no interest.
+        let _ = io::copy(&mut self.0.by_ref().take(REST), &mut io::sink());
+    }
+}
+
 /// What a client sends, for a thread that may block.
 pub(super) fn reader(body: Body) -> impl Read + Send + 'static {
     let pieces = body.into_data_stream().map_err(io::Error::other);
-    SyncIoBridge::new(StreamReader::new(pieces))
+    ToTheEnd(SyncIoBridge::new(StreamReader::new(pieces)))
 }
 
 /// What a blocking writer is given, and the body that it becomes.
