@@ -12,6 +12,7 @@ use crate::enforce::guard::{Site, plausible_gain};
 use crate::enforce::hands::{Hands, in_one_line};
 use crate::enforce::once::{Errand, Finished};
 use crate::enforce::refusal::{Class, Refusal};
+use crate::ledger::Workload;
 use crate::policy::{Claimant, Mode, Once, Order};
 
 impl<H: Hands> Enforcer<H> {
@@ -86,9 +87,24 @@ impl<H: Hands> Enforcer<H> {
         let by_policy = matches!(order.claimant, Claimant::Policy { .. });
         if by_policy && matches!(once, Once::Kill { .. }) {
             let snapshot = Arc::clone(&self.snapshots.borrow());
-            plausible_gain(&order.evidence.condition, &order.workload, &snapshot.host)?;
+            let workload = self.as_of_now(order, owner);
+            plausible_gain(&order.evidence.condition, &workload, &snapshot.host)?;
         }
         Ok(())
+    }
+
+    /// What is known of a workload is as old as a tick, and one that leaks grows by half in that time.
+    fn as_of_now(&self, order: &Order, owner: &Owner) -> Workload {
+        let mut workload = Workload::clone(&order.workload);
+        let control = (self.control)(owner);
+        let reading = &mut workload.reading;
+        if let (Some(memory), Ok(bytes)) = (&mut reading.memory, control.memory_usage()) {
+            memory.usage_bytes = bytes;
+        }
+        if let Ok(Setting::MemoryMax(limit)) = control.read(Knob::MemoryMax) {
+            reading.limits.memory_max_bytes = limit;
+        }
+        workload
     }
 
     /// Hands it on; what will be changed for a moment is in the journal before.

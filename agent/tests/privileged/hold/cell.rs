@@ -24,8 +24,13 @@ impl Cell {
 
     /// One that is CRI-O's, with its id: what else CRI-O says of it is on the disk.
     pub(super) fn make_container(test: &str) -> Option<(Self, String)> {
+        Self::make_called(test, "crio-")
+    }
+
+    /// One whose name begins so, with the rest of its name.
+    pub(super) fn make_called(test: &str, prefix: &str) -> Option<(Self, String)> {
         let wanted = Self::hierarchies(test)?;
-        let (own, id) = OwnCgroup::make_container(test, "crio-", &wanted)?;
+        let (own, id) = OwnCgroup::make_container(test, prefix, &wanted)?;
         Some((Self { own }, id))
     }
 

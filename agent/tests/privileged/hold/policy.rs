@@ -24,18 +24,18 @@ match = {{ cgroup = "{path}" }}
 #[test]
 fn limits_hold_from_birth_and_go_with_the_policy() {
     let test = "limits_hold_from_birth_and_go_with_the_policy";
-    let Some(mut old) = Cell::make(test) else {
+    let Some((mut old, _)) = Cell::make_called(test, "plimsoll-birth-") else {
         return;
     };
     old.spawn("sleep", &["1000"]);
-    let policy = limiting("/plimsoll-test-*", "256MiB");
+    let policy = limiting("/plimsoll-birth-*", "256MiB");
     let Some(agent) = Agent::start_with_policy(test, &Settings::default(), &policy) else {
         return;
     };
     poll("limit on an old one", || {
         (old.memory_max() == Some(256 * MIB)).then_some(())
     });
-    let Some(mut young) = Cell::make(test) else {
+    let Some((mut young, _)) = Cell::make_called(test, "plimsoll-birth-") else {
         return;
     };
     young.spawn("sleep", &["1000"]);
@@ -53,12 +53,12 @@ fn limits_hold_from_birth_and_go_with_the_policy() {
     });
 
     // A changed file is taken up; a broken one changes nothing and says why.
-    agent.set_policy(&limiting("/plimsoll-test-*", "128MiB"));
+    agent.set_policy(&limiting("/plimsoll-birth-*", "128MiB"));
     agent.signal(Signal::SIGHUP);
     poll("the new limit", || {
         (old.memory_max() == Some(128 * MIB)).then_some(())
     });
-    agent.set_policy(&limiting("/plimsoll-test-*", "64"));
+    agent.set_policy(&limiting("/plimsoll-birth-*", "64"));
     let complaint = agent.refuse(&["policy", "reload"], 1);
     assert!(
         complaint.contains("memory.max") && complaint.contains("unit"),

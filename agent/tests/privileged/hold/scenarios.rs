@@ -107,12 +107,14 @@ then = [{{ kill = {{ scope = "cgroup", signal = "TERM", grace = "200ms", escalat
         return;
     };
     let calm = chill.spawn("sleep", &["1000"]).id();
+    // Nobody is killed for a small part of the host's memory, unless it is most of what it may have.
+    bloat.set_memory_max(256 * MIB);
     // It will not hear of TERM.
     bloat.spawn(
         "perl",
         &[
             "-e",
-            "$SIG{TERM} = 'IGNORE'; my $x = 'x' x (96 << 20); sleep 1 while 1",
+            "$SIG{TERM} = 'IGNORE'; my @x = map { 'x' x (1 << 20) } 1..160; sleep 1 while 1",
         ],
     );
     poll("end of the bloated one", || {
