@@ -203,10 +203,10 @@ fn clone_makes_processes_and_no_namespaces() {
     if !installed(test, "perl") {
         return;
     }
-    // CLONE_NEWUSER, then nothing; busybox only has `unshare`.
+    // CLONE_NEWUSER, then nothing; busybox only has `unshare`. Unbuffered: the child has a copy of what is.
     let clone = nix::libc::SYS_clone;
     let line = format!(
-        "exec chroot /host perl -e 'for $flag (0x10000000, 0) {{ \
+        "exec chroot /host perl -e '$| = 1; for $flag (0x10000000, 0) {{ \
          $r = syscall({clone}, $flag | 17, 0, 0, 0, 0); exit 0 if $r == 0; \
          print $r > 0 ? \"made\" : $! + 0, \"\\n\"; }}'"
     );
