@@ -15,4 +15,5 @@ pub mod kernel;
 pub mod launch;
 pub mod ledger;
 pub mod metrics;
+mod netlink;
 pub mod policy;

@@ -7,12 +7,12 @@ use std::path::Path;
 use ipnet::IpNet;
 
 use super::namespace::Namespace;
-use super::netlink::Route;
 use super::publish::publish;
 use super::record::{Endpoint, Network, Wish};
 use super::request::{hexadecimal, random};
 use super::veth::connect;
 use super::{Mac, NetworkError, Networks, Protocol, conntrack};
+use crate::netlink::Route;
 
 impl Networks {
     /// Joins the network namespace at a path to a network: an interface with addresses, routes, published ports and

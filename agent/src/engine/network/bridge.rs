@@ -5,11 +5,11 @@ use std::io;
 use ipnet::IpNet;
 use netlink_packet_route::link::InfoKind;
 
-use super::netlink::Route;
 use super::pool::{self, Pool};
 use super::record::{Driver, Network};
 use super::state::State;
 use super::{Mac, NetworkError, Networks, sysctl};
+use crate::netlink::Route;
 
 /// Begins the alias of every interface of ours.
 pub(super) const TAG: &str = "plimsoll ";

@@ -17,7 +17,7 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::Mac;
-use super::netlink::Route;
+use crate::netlink::Route;
 
 /// An interface, as far as it matters here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

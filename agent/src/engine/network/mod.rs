@@ -26,7 +26,6 @@ mod mac;
 mod mode;
 mod model;
 mod namespace;
-mod netlink;
 mod networks;
 mod pool;
 mod port;

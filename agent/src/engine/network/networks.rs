@@ -10,11 +10,11 @@ use super::disk::Disk;
 use super::dns::{Names, Publisher};
 use super::firewall::{Firewall, hindrances};
 use super::forwarding::Forwarding;
-use super::netlink::Route;
 use super::pool::overlap;
 use super::record::{Driver, Network};
 use super::state::State;
 use super::{DEFAULT_NETWORK, NetworkError, request, reservation};
+use crate::netlink::Route;
 
 /// The networks, their bridges and the containers attached to them.
 ///

@@ -7,9 +7,9 @@ use netlink_packet_route::link::InfoKind;
 
 use super::bridge::TAG;
 use super::links::Link;
-use super::netlink::Route;
 use super::record::Endpoint;
 use super::{NetworkError, Networks};
+use crate::netlink::Route;
 
 /// What was taken down.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::io;
 use super::bridge::TAG;
 use super::links::Pair;
 use super::namespace::Namespace;
-use super::netlink::Route;
 use super::record::{Endpoint, Network};
 use super::{NetworkError, sysctl};
+use crate::netlink::Route;
 
 /// Interfaces a container can have: `eth0` and so on.
 const INTERFACES: u32 = 64;

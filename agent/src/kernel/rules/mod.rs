@@ -15,7 +15,6 @@ mod ingress;
 mod leftover;
 mod list;
 mod load;
-mod netlink;
 mod part;
 mod queue;
 mod rule;

@@ -6,8 +6,8 @@ use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage, TcOption};
 
-use super::netlink::Route;
 use super::veth::HostEnd;
+use crate::netlink::Route;
 
 /// What makes a queue ours: its handle, `504c:` (`PL`), beside its kind.
 const HANDLE: TcHandle = TcHandle {

@@ -11,9 +11,9 @@ use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, L
 use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
 use nix::sched::{CloneFlags, setns};
 
-use super::netlink::Route;
 use super::sockets::namespaces;
 use super::target::Target;
+use crate::netlink::Route;
 
 /// An interface of the agent's network namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]

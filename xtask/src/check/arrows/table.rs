@@ -11,7 +11,8 @@ pub(super) const WHERE: &str =
 const ARROWS: &[(&str, &[&str])] = &[
     ("cgroup", &[]),
     ("config", &[]),
-    ("kernel", &["abi", "cgroup", "config"]),
+    ("netlink", &[]),
+    ("kernel", &["abi", "netlink", "cgroup", "config"]),
     ("identity", &["abi", "kernel", "cgroup", "config"]),
     ("ledger", &["abi", "kernel", "identity", "cgroup", "config"]),
     (
@@ -37,7 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // One workload's life; `engine` decides which, and where from.
     ("launch", &["cgroup", "config"]),
-    ("engine", &["launch", "cgroup", "config"]),
+    ("engine", &["launch", "netlink", "cgroup", "config"]),
     // Asks the api; the rest are the types of its answers. `oci` is a runtime without an agent.
     (
         "cli",

@@ -1,4 +1,4 @@
-//! Questions to and orders for the kernel's links and queues, one at a time.
+//! Questions to and orders for the kernel's links, addresses, routes and queues, one at a time. A leaf.
 
 use std::io;
 
@@ -8,11 +8,12 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
-/// A socket in the network namespace of the thread that opens it.
-pub(super) struct Route(Socket);
+/// A socket in the network namespace of the thread that opens it, and there it stays: another thread
+/// may use it from elsewhere.
+pub(crate) struct Route(Socket);
 
 impl Route {
-    pub(super) fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
@@ -20,7 +21,7 @@ impl Route {
     }
 
     /// All objects of a kind.
-    pub(super) fn dump(
+    pub(crate) fn dump(
         &self,
         question: RouteNetlinkMessage,
     ) -> io::Result<Vec<RouteNetlinkMessage>> {
@@ -28,13 +29,13 @@ impl Route {
     }
 
     /// One object.
-    pub(super) fn get(&self, question: RouteNetlinkMessage) -> io::Result<RouteNetlinkMessage> {
+    pub(crate) fn get(&self, question: RouteNetlinkMessage) -> io::Result<RouteNetlinkMessage> {
         let answer = self.exchange(question, NLM_F_REQUEST | NLM_F_ACK)?.pop();
         answer.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// An order, which is acknowledged.
-    pub(super) fn order(&self, order: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+    pub(crate) fn order(&self, order: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
         self.exchange(order, NLM_F_REQUEST | NLM_F_ACK | flags)
             .map(drop)
     }
