@@ -12,6 +12,7 @@ use libcontainer::oci_spec::runtime::{LinuxResources, Spec};
 use libcontainer::syscall::syscall::SyscallType;
 
 use super::cgroups::Cgroups;
+use super::confinement::Confinement;
 use super::console::{self, ConsoleSocket, console_size};
 use super::executor::Program;
 use super::spec::{self, Besides, Devices, Warning};
@@ -164,8 +165,10 @@ impl Attempt<'_> {
         let vetted = spec::vet(spec, &self.state.rootfs, &self.cgroups)?;
         let (mut spec, mut warnings) = (vetted.spec, vetted.warnings);
         let besides = self.prepare_resources(&mut spec, &mut warnings)?;
+        let confinement = Confinement::of_first(&mut spec)?;
+        let filter = confinement.as_ref().and_then(Confinement::filter);
         self.dir
-            .write_config(&spec)
+            .write_config(&spec, filter)
             .map_err(|source| LaunchError::State {
                 id: id.clone(),
                 source,
@@ -179,7 +182,7 @@ impl Attempt<'_> {
             owner::hand_over(own_stdio(), user);
         }
 
-        let runtime = self.run_libcontainer(console.as_ref())?;
+        let runtime = self.run_libcontainer(console.as_ref(), confinement)?;
         let pid = runtime
             .pid()
             .and_then(|pid| u32::try_from(pid.as_raw()).ok());
@@ -246,12 +249,16 @@ impl Attempt<'_> {
     fn run_libcontainer(
         &mut self,
         console: Option<&ConsoleSocket>,
+        confinement: Option<Confinement>,
     ) -> Result<Runtime, LaunchError> {
         let root = runtime_root(&self.dir);
         let mut builder = ContainerBuilder::new(self.state.id.to_string(), SyscallType::default())
             .with_root_path(&root)
             .map_err(|error| trace::refusal(&error))?
-            .with_executor(Program::default())
+            .with_executor(Program {
+                confinement,
+                joining: None,
+            })
             .with_console_socket(console.map(ConsoleSocket::path))
             .with_preserved_fds(
                 i32::try_from(self.order.preserved_descriptors).unwrap_or(i32::MAX),

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::cgroups::CgroupError;
+use super::filter::FilterError;
 use super::seal::SealError;
 use super::spec::SpecError;
 use super::state::Status;
@@ -25,6 +26,8 @@ pub enum LaunchError {
     State { id: Id, source: io::Error },
     #[error(transparent)]
     Spec(#[from] SpecError),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
     #[error("refused: processes are in the cgroup {path} already")]

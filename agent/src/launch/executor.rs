@@ -1,9 +1,7 @@
 //! The last step in a workload's process: becoming the program.
 //!
 //! `libcontainer`'s own executor runs scripts without `#!` in a shell, and words its errors so that no
-//! engine recognizes them. And a process that joins a workload gets no seccomp filter from it at all
-//! (libcontainer 0.7.0, container/tenant_builder.rs `adapt_spec_for_tenant`): it comes here with enough
-//! capabilities to be confined, and is confined here.
+//! engine recognizes them.
 
 use std::convert::Infallible;
 use std::ffi::CString;
@@ -12,10 +10,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use libcontainer::capabilities::drop_privileges;
-use libcontainer::oci_spec::runtime::{LinuxCapabilities, LinuxSeccomp, Spec};
-use libcontainer::seccomp::initialize_seccomp;
-use libcontainer::syscall::syscall::create_syscall;
+use libcontainer::oci_spec::runtime::Spec;
 use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
 use nix::sys::signal::Signal::{SIGKILL, SIGSTOP};
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
@@ -23,28 +18,28 @@ use rustix::fs::{Access, access, fchown};
 use rustix::stdio::stdin;
 use rustix::termios::{Winsize, isatty, tcsetwinsize};
 
+use super::confinement::Confinement;
+
 /// Starts the program of a specification.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Program {
-    /// Of a process that joins; the first process is confined by `libcontainer`.
+    /// `None`: `libcontainer` has confined it.
     pub(super) confinement: Option<Confinement>,
-    /// Somebody waits to be told why it could not be started.
-    pub(super) is_awaited: bool,
+    /// `None`: it is the workload's first process.
+    pub(super) joining: Option<Joining>,
 }
 
-/// What a joining process is to be confined to. It runs at once, so its terminal is set up here too.
-#[derive(Clone, Debug)]
-pub(super) struct Confinement {
-    /// `None`: it keeps what it has.
-    pub(super) capabilities: Option<LinuxCapabilities>,
-    pub(super) seccomp: Option<LinuxSeccomp>,
+/// A process that joins runs at once: its terminal is set up here, and somebody waits to be told why it could
+/// not be started.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Joining {
     pub(super) terminal_size: Option<Winsize>,
 }
 
 impl Executor for Program {
     fn exec(&self, spec: &Spec) -> Result<(), ExecutorError> {
         let Err(error) = self.become_program(spec);
-        if !self.is_awaited {
+        if self.joining.is_none() {
             // The workload's own standard error is all that is left to tell it to.
             let _ = writeln!(io::stderr(), "{error}");
         }
@@ -67,6 +62,11 @@ fn invalid(text: String) -> ExecutorValidationError {
 
 impl Program {
     fn become_program(&self, spec: &Spec) -> Result<Infallible, String> {
+        if let Some(joining) = &self.joining {
+            joining
+                .set_up_terminal()
+                .map_err(|error| format!("terminal: {error}"))?;
+        }
         if let Some(confinement) = &self.confinement {
             confinement
                 .enter()
@@ -86,20 +86,13 @@ impl Program {
     }
 }
 
-impl Confinement {
-    fn enter(&self) -> Result<(), Box<dyn std::error::Error>> {
+impl Joining {
+    fn set_up_terminal(self) -> io::Result<()> {
         if isatty(stdin()) {
             if let Some(size) = self.terminal_size {
                 tcsetwinsize(stdin(), size)?;
             }
             fchown(stdin(), Some(rustix::process::geteuid()), None)?;
-        }
-        // Before capabilities are dropped: loading it takes some.
-        if let Some(seccomp) = &self.seccomp {
-            initialize_seccomp(seccomp)?;
-        }
-        if let Some(capabilities) = &self.capabilities {
-            drop_privileges(capabilities, create_syscall().as_ref())?;
         }
         Ok(())
     }

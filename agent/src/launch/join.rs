@@ -4,15 +4,15 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use libcontainer::container::builder::ContainerBuilder;
-use libcontainer::oci_spec::runtime::{
-    Capability, LinuxCapabilities, LinuxSeccomp, LinuxSeccompAction, Process as ProcessSpec, Spec,
-};
+use libcontainer::oci_spec::runtime::{Process as ProcessSpec, Spec};
 use libcontainer::syscall::syscall::SyscallType;
 
+use super::confinement::Confinement;
 use super::console::{ConsoleSocket, console_size};
 use super::create::{own_stdio, runtime_root, unknown_process};
-use super::executor::{Confinement, Program};
-use super::spec::{self, SpecError, Warning};
+use super::executor::{Joining, Program};
+use super::filter::{Filter, notifies};
+use super::spec::{self, SpecError, Warning, swap_masks};
 use super::state_dir;
 use super::{Container, LaunchError, Process, Status, Terminal, owner, trace};
 use crate::cgroup::{HierarchyId, Mode, placement_of};
@@ -68,7 +68,13 @@ pub fn join(order: JoinOrder<'_>) -> Result<Joined, LaunchError> {
         .ok_or(LaunchError::NotRunning)?;
     let root = PathBuf::from(format!("/proc/{}/root", init.pid));
     let warnings = spec::vet_process(&mut process, &spec, &root)?;
-    let confinement = confine(&mut process, &spec)?;
+    let filter = filter(order.container, &spec)?;
+    let program = Program {
+        confinement: Some(Confinement::of(&mut process, filter)),
+        joining: Some(Joining {
+            terminal_size: console_size(&process),
+        }),
+    };
     let files = Files::new(order.container);
     let console = console(&order, &process, &files)?;
     let user = owner::host_user(&process, &spec);
@@ -83,7 +89,7 @@ pub fn join(order: JoinOrder<'_>) -> Result<Joined, LaunchError> {
     })?;
 
     let terminal = order.terminal;
-    let pid = run_libcontainer(order, confinement, console.as_ref(), &files)?;
+    let pid = run_libcontainer(order, program, console.as_ref(), &files)?;
     // A short one may be gone, but not reaped: it is our child.
     let joined = Process::of(pid).map_err(unknown_process)?;
     let pidfd = joined.open().map_err(unknown_process)?;
@@ -144,16 +150,12 @@ fn console(
 
 fn run_libcontainer(
     order: JoinOrder<'_>,
-    confinement: Confinement,
+    program: Program,
     console: Option<&ConsoleSocket>,
     files: &Files,
 ) -> Result<u32, LaunchError> {
     let container = order.container;
     let preserved = i32::try_from(order.preserved_descriptors).unwrap_or(i32::MAX);
-    let program = Program {
-        confinement: Some(confinement),
-        is_awaited: true,
-    };
     let mut builder =
         ContainerBuilder::new(container.state().id.to_string(), SyscallType::default())
             .with_root_path(runtime_root(container.dir()))
@@ -229,39 +231,21 @@ fn inherit(process: &mut ProcessSpec, spec: &Spec) {
     }
 }
 
-/// Takes the confinement that `libcontainer` would leave out or do too early away from it, and leaves
-/// what it takes to be confined later.
-fn confine(process: &mut ProcessSpec, spec: &Spec) -> Result<Confinement, SpecError> {
+/// The first process's.
+fn filter(container: &Container, spec: &Spec) -> Result<Option<Filter>, LaunchError> {
+    let kept = container.dir().filter();
+    let kept = kept.map_err(|source| LaunchError::State {
+        id: container.state().id.clone(),
+        source,
+    })?;
+    // What is in the specification was left to `libcontainer`, in its words.
     let linux = spec.linux().as_ref();
-    let seccomp = linux.and_then(|linux| linux.seccomp().clone());
-    if seccomp.as_ref().is_some_and(notifies) {
-        return Err(SpecError::SeccompNotify);
+    match linux.and_then(|linux| linux.seccomp().clone()) {
+        Some(profile) if notifies(&profile) => Err(SpecError::SeccompNotify.into()),
+        Some(mut profile) => {
+            swap_masks(&mut profile);
+            Ok(Some(Filter::of(&profile)?))
+        }
+        None => Ok(kept),
     }
-    let capabilities = process.capabilities().clone();
-    process.set_capabilities(capabilities.as_ref().map(enough_to_confine));
-    Ok(Confinement {
-        capabilities,
-        seccomp,
-        terminal_size: console_size(process),
-    })
-}
-
-fn notifies(seccomp: &LinuxSeccomp) -> bool {
-    let rules = seccomp.syscalls().iter().flatten();
-    let mut actions = rules.map(|rule| rule.action());
-    actions.any(|action| action == LinuxSeccompAction::ScmpActNotify)
-}
-
-/// With the capabilities to load a filter, to drop from the bounding set, and to give a terminal away.
-fn enough_to_confine(last: &LinuxCapabilities) -> LinuxCapabilities {
-    let sets = [last.bounding(), last.effective(), last.permitted()];
-    let mut all: std::collections::HashSet<Capability> =
-        sets.into_iter().flatten().flatten().copied().collect();
-    all.extend([Capability::SysAdmin, Capability::Setpcap, Capability::Chown]);
-    let mut enough = last.clone();
-    enough.set_bounding(Some(all.clone()));
-    enough.set_effective(Some(all.clone()));
-    enough.set_permitted(Some(all));
-    enough.set_ambient(None);
-    enough
 }

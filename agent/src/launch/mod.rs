@@ -9,12 +9,14 @@
 //! [`shim`] of a workload or `plimsoll oci`.
 
 mod cgroups;
+mod confinement;
 mod console;
 mod container;
 mod create;
 mod device_program;
 mod error;
 mod executor;
+mod filter;
 mod foreground;
 mod id;
 mod join;
@@ -33,6 +35,9 @@ pub use cgroups::{CgroupError, Cgroups};
 pub use container::Container;
 pub use create::{Created, Order, Terminal, create};
 pub use error::LaunchError;
+#[cfg(test)]
+pub(crate) use filter::Filter;
+pub use filter::FilterError;
 pub use foreground::Foreground;
 pub use id::{Id, InvalidId};
 pub use join::{JoinOrder, Joined, join};
@@ -40,8 +45,6 @@ pub use process::Process;
 pub use seal::{SealError, Sealed, ensure_sealed};
 pub use settle::{Fate, settle, settle_one};
 pub use signal::{Signal, signal_of_name, signal_of_number};
-#[cfg(test)]
-pub(crate) use spec::swap_masks;
 pub use spec::{LimitError, SpecError, Warning};
 pub use state::{Exit, Joiner, Phase, State, Status};
 pub use state_dir::StateDir;

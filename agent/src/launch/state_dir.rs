@@ -5,9 +5,11 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use libcontainer::oci_spec::runtime::Spec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::filter::Filter;
 use super::state::{Exit, Joiner, State};
 use super::{Id, LaunchError};
 
@@ -15,6 +17,7 @@ const STATE: &str = "state.json";
 const EXIT: &str = "exit.json";
 /// The specification as it was carried out.
 const CONFIG: &str = "config.json";
+const FILTER: &str = "seccomp.json";
 const EXECS: &str = "exec";
 
 /// One workload's directory below a root. Files in it are replaced whole.
@@ -138,8 +141,14 @@ impl StateDir {
         write(&self.file(EXIT), exit)
     }
 
-    pub(super) fn write_config(&self, spec: &impl Serialize) -> io::Result<()> {
-        write(&self.file(CONFIG), spec)
+    /// What is carried out: the specification, and the filter that is not left to `libcontainer`.
+    pub(super) fn write_config(&self, spec: &Spec, filter: Option<&Filter>) -> io::Result<()> {
+        write(&self.file(CONFIG), spec)?;
+        filter.map_or(Ok(()), |filter| write(&self.file(FILTER), filter))
+    }
+
+    pub(super) fn filter(&self) -> io::Result<Option<Filter>> {
+        read(&self.file(FILTER))
     }
 }
 
@@ -160,7 +169,8 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
         .map_err(io::Error::other)
 }
 
-/// Replaces the file; a reader finds the old or the new one, after a crash too.
+/// Replaces the file; a reader finds the old or the new one. Not synced: what is described there does not outlive
+/// the kernel either.
 pub(super) fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_vec(value)?;
     let mut half_written = path.as_os_str().to_owned();
@@ -173,7 +183,6 @@ pub(super) fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
         .mode(0o600)
         .open(&half_written)?;
     file.write_all(&text)?;
-    file.sync_data()?;
     fs::rename(&half_written, path)
 }
 

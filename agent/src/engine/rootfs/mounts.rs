@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use procfs::ProcError;
 use procfs::process::Process;
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 
 use super::RootfsError;
@@ -47,7 +48,10 @@ impl Mounts {
             path: self.directory.clone(),
             source: error.into(),
         };
-        if !mount_points()?.contains(&self.directory) {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let found = statx(CWD, &self.directory, flags, StatxFlags::empty()).map_err(failed)?;
+        // Told since Linux 5.8 (fs/stat.c); workloads need a newer one.
+        if !found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
             mount_bind(&self.directory, &self.directory).map_err(failed)?;
         }
         mount_change(&self.directory, MountPropagationFlags::PRIVATE).map_err(failed)

@@ -20,6 +20,7 @@ use super::log::Log;
 use super::request::{CreateRequest, JoinRequest, Made, Report, Request};
 use super::wiring::Wired;
 use crate::cgroup::Controller;
+use crate::launch::error::with_causes;
 use crate::launch::state::{Exit, Joiner, now};
 use crate::launch::state_dir;
 use crate::launch::{
@@ -44,7 +45,14 @@ pub fn meant(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Option<
 /// Lives as a shim: gets ready, waits for its request, and holds what comes of it.
 #[must_use]
 pub fn run(home: Option<&str>) -> ExitCode {
-    match get_ready(home).and_then(|(link, signals)| serve(&link, &signals)) {
+    let link = ensure_sealed()
+        .map_err(io::Error::other)
+        .and_then(|()| take_link());
+    let served = link.and_then(|link| match get_ready(home) {
+        Ok(signals) => serve(&link, &signals),
+        Err(error) => refuse(&link, &error),
+    });
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Whoever started it with a standard error of use.
@@ -57,15 +65,18 @@ pub fn run(home: Option<&str>) -> ExitCode {
     }
 }
 
-/// What takes no request, done ahead of it.
-fn get_ready(home: Option<&str>) -> io::Result<(Link, SignalFd)> {
-    ensure_sealed().map_err(io::Error::other)?;
-    Trace::install(tracing::Level::ERROR, None);
-    rustix::thread::set_name(c"plimsoll-shim")?;
-    // Standard input is the link; what the workload may inherit is nothing.
+/// Standard input is the link; what the workload may inherit is nothing.
+fn take_link() -> io::Result<Link> {
     let link = rustix::io::fcntl_dupfd_cloexec(stdin(), 3)?;
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     dup2_stdin(&null)?;
+    Ok(Link::new(link))
+}
+
+/// What takes no request, done ahead of it.
+fn get_ready(home: Option<&str>) -> io::Result<SignalFd> {
+    Trace::install(tracing::Level::ERROR, None);
+    rustix::thread::set_name(c"plimsoll-shim")?;
     // It may lead a session already.
     let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
@@ -75,9 +86,18 @@ fn get_ready(home: Option<&str>) -> io::Result<(Link, SignalFd)> {
     if let Some(path) = home {
         let cgroups = Cgroups::at(path).map_err(io::Error::other)?;
         let entered = cgroups.make().and_then(|_| cgroups.enter());
-        entered.map_err(io::Error::other)?;
+        entered.map_err(|error| io::Error::other(with_causes(&error)))?;
     }
-    Ok((Link::new(link), signals))
+    Ok(signals)
+}
+
+/// One that could not get ready says why when it is asked.
+fn refuse(link: &Link, error: &io::Error) -> io::Result<()> {
+    if link.receive::<Request>()?.is_some() {
+        let text = format!("the shim cannot get ready: {error}");
+        link.send(&Report::Failed { text }, &[])?;
+    }
+    Ok(())
 }
 
 fn serve(link: &Link, signals: &SignalFd) -> io::Result<()> {

@@ -28,7 +28,7 @@ pub use limits::LimitError;
 pub(super) use limits::{Besides, prepare as prepare_limits};
 use privileges::Held;
 pub(super) use privileges::{own_oom_score, restore_oom_score};
-pub(crate) use seccomp::swap_masks;
+pub(super) use seccomp::swap_masks;
 pub use warning::Warning;
 
 /// Parent of the cgroups of workloads whose specification names none.
@@ -131,9 +131,6 @@ pub(super) fn vet(mut spec: Spec, rootfs: &Path, cgroups: &Cgroups) -> Result<Ve
     let linux = spec.linux_mut().as_mut();
     let linux = linux.ok_or(SpecError::Missing("linux"))?;
     pin_cgroup_path(linux, cgroups);
-    if let Some(seccomp) = linux.seccomp_mut() {
-        swap_masks(seccomp);
-    }
     Ok(Vetted { spec, warnings })
 }
 

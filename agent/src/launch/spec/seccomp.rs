@@ -2,12 +2,13 @@
 //!
 //! The specification has the mask first and the value second. `libcontainer` 0.7.0 hands them to
 //! libseccomp the other way round (seccomp/mod.rs `translate_op()`): the condition of Docker's default
-//! profile, that no namespace flag of `clone` is set, comes out as one that is always met.
+//! profile, that no namespace flag of `clone` is set, comes out as one that is always met. It is only asked where
+//! somebody is to be notified.
 
 use libcontainer::oci_spec::runtime::{LinuxSeccomp, LinuxSeccompArgBuilder, LinuxSeccompOperator};
 
-/// Exchanges mask and value. To be done once, on a specification that is not ours yet.
-pub(crate) fn swap_masks(seccomp: &mut LinuxSeccomp) {
+/// Exchanges mask and value; twice is as before.
+pub(in crate::launch) fn swap_masks(seccomp: &mut LinuxSeccomp) {
     let Some(mut rules) = seccomp.syscalls().clone() else {
         return;
     };

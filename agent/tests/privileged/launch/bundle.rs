@@ -80,7 +80,12 @@ impl Dock {
     }
 
     pub(crate) fn spare(&self) -> Spare {
-        Spare::start(&self.sealed, &format!("{}/shims", self.parent)).unwrap()
+        self.spare_in("shims")
+    }
+
+    /// In another cgroup than shims usually are.
+    pub(crate) fn spare_in(&self, home: &str) -> Spare {
+        Spare::start(&self.sealed, &format!("{}/{home}", self.parent)).unwrap()
     }
 
     pub(crate) fn request(&self, id: &str, bundle: &Path, stdio: Stdio) -> CreateRequest {

@@ -114,3 +114,20 @@ pub(super) fn kill(pid: u32) {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
 }
+
+#[test]
+fn a_shim_that_cannot_be_in_its_cgroup_says_so() {
+    let Some(dock) = Dock::new("a_shim_that_cannot_be_in_its_cgroup_says_so") else {
+        return;
+    };
+    let bundle = dock.bundle("c", "true", |_| {});
+    // No cgroup has such a name (kernel/cgroup/cgroup.c `cgroup_mkdir()`, v6.18).
+    let spare = dock.spare_in("two\nlines");
+    let request = dock.request("c", &bundle, Stdio::Null);
+    let refused = spare.create(request, None).unwrap_err().to_string();
+    assert!(
+        refused.starts_with("the shim cannot get ready: ") && refused.contains("Invalid argument"),
+        "{refused}"
+    );
+    assert!(!dock.state("c").exists());
+}

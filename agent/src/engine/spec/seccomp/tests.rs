@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::fd::AsRawFd;
 
-use libcontainer::seccomp::initialize_seccomp;
 use nix::libc;
 use serde_json::Value;
 
@@ -167,9 +166,7 @@ fn broken_profiles_are_refused() {
 /// What calls answer in a process under the filter: its errno, 0 where it is let through.
 fn answers(seccomp: &LinuxSeccomp, calls: &[(i64, [u64; 3])]) -> Vec<i32> {
     let (mut reader, writer) = std::io::pipe().unwrap();
-    // As `launch` hands it to libcontainer.
-    let mut seccomp = seccomp.clone();
-    crate::launch::swap_masks(&mut seccomp);
+    let filter = crate::launch::Filter::of(seccomp).unwrap();
     // SAFETY: the child has this thread only; it allocates, which glibc makes safe after fork (the
     // allocator's locks are held over it), and leaves by `_exit`.
     let child = unsafe { libc::fork() };
@@ -177,7 +174,7 @@ fn answers(seccomp: &LinuxSeccomp, calls: &[(i64, [u64; 3])]) -> Vec<i32> {
     if child == 0 {
         // SAFETY: an integer for each argument.
         unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-        let loaded = initialize_seccomp(&seccomp);
+        let loaded = filter.load();
         if let Err(error) = &loaded {
             eprintln!("the filter cannot be loaded: {error:?}");
         }
