@@ -43,12 +43,12 @@ use engine::Engine;
 pub use failure::{Exit, ExitStatus, Failure};
 use output::Output;
 
-/// See every container from inside the kernel, and hold it to its limits.
+/// See every container from inside the kernel, hold it to its limits, and run containers.
 #[derive(Debug, Parser)]
 #[command(
     name = "plimsoll",
     version,
-    about = "See every container from inside the kernel, and hold it to its limits",
+    about = "See every container from inside the kernel, hold it to its limits, and run containers",
     after_help = EXIT_STATUS,
     subcommand_required = true,
     arg_required_else_help = true,

@@ -13,12 +13,11 @@ use serde::Deserialize;
 use super::super::failure::{Exit, Failure};
 use super::super::note;
 use super::super::output::Output;
-use super::super::units;
 use super::client::{Engine, nothing, segment, streamed};
-use super::filters::{self, Filter};
 use super::images::split;
 use super::lines::Values;
-use super::{chunks, confirm};
+use super::prune::{self, PruneArgs};
+use super::{chunks, listing};
 use crate::api::ClientError;
 
 /// Bring images from an archive: of `save`, of `docker save`, or in the OCI layout
@@ -91,12 +90,8 @@ pub(crate) struct PruneImagesArgs {
     /// Those too that have a name
     #[arg(short, long)]
     all: bool,
-    /// Do not ask
-    #[arg(short, long)]
-    force: bool,
-    /// Only those that match, such as until=24h, label=a=b
-    #[arg(long, value_name = "NAME=VALUE")]
-    filter: Vec<Filter>,
+    #[command(flatten)]
+    prune: PruneArgs,
 }
 
 /// A line of progress.
@@ -236,7 +231,7 @@ pub(super) async fn rmi(args: RmiArgs, engine: &Engine, out: &mut Output) -> Res
             Ok(answer) => {
                 let removed: Vec<ImageDeleteResponseItem> =
                     serde_json::from_slice(&answer).map_err(ClientError::NotUnderstood)?;
-                told(&removed, out)?;
+                listing::print_lines(lines(removed), out)?;
             }
             Err(error) => {
                 failed = true;
@@ -251,16 +246,13 @@ pub(super) async fn rmi(args: RmiArgs, engine: &Engine, out: &mut Output) -> Res
     if failed { Err(Failure::told()) } else { Ok(()) }
 }
 
-fn told(removed: &[ImageDeleteResponseItem], out: &mut Output) -> io::Result<()> {
-    for item in removed {
-        if let Some(id) = &item.deleted {
-            out.text(&format!("Deleted: {id}\n"))?;
-        }
-        if let Some(name) = &item.untagged {
-            out.text(&format!("Untagged: {name}\n"))?;
-        }
-    }
-    Ok(())
+fn lines(removed: Vec<ImageDeleteResponseItem>) -> Vec<String> {
+    let lines = removed.into_iter().flat_map(|item| {
+        let deleted = item.deleted.map(|id| format!("Deleted: {id}"));
+        let untagged = item.untagged.map(|name| format!("Untagged: {name}"));
+        deleted.into_iter().chain(untagged)
+    });
+    lines.collect()
 }
 
 pub(super) async fn tag(args: TagArgs, engine: &Engine) -> Result<(), Failure> {
@@ -273,35 +265,18 @@ pub(super) async fn tag(args: TagArgs, engine: &Engine) -> Result<(), Failure> {
 }
 
 pub(super) async fn prune(
-    mut args: PruneImagesArgs,
+    args: PruneImagesArgs,
     engine: &Engine,
     out: &mut Output,
 ) -> Result<(), Failure> {
-    let question = match args.all {
-        true => "This will remove all images without a container that uses them.",
-        false => "This will remove all images without a name that no container uses.",
+    let PruneImagesArgs { all, mut prune } = args;
+    let what = match all {
+        true => "all images without a container that uses them",
+        false => "all images without a name that no container uses",
     };
-    if !args.force && !confirm::asked(question)? {
-        return Err(Failure::new(Exit::Failed, "nothing was removed"));
-    }
-    args.filter.push(Filter {
-        name: "dangling".into(),
-        value: (!args.all).to_string(),
-    });
-    let filters = filters::encoded(&args.filter);
-    let pruned: ImagePruneResponse = engine
-        .post_json("/images/prune", &[("filters", &filters)], &())
-        .await?;
-    let removed = pruned.images_deleted.unwrap_or_default();
-    if !removed.is_empty() {
-        out.text("Deleted Images:\n")?;
-        told(&removed, out)?;
-        out.text("\n")?;
-    }
-    let freed = u64::try_from(pruned.space_reclaimed.unwrap_or_default()).unwrap_or(0);
-    out.text(&format!(
-        "Total reclaimed space: {}\n",
-        units::traffic(freed)
-    ))?;
-    Ok(out.flush()?)
+    prune.add("dangling", !all);
+    let pruned: ImagePruneResponse = prune.carry_out(what, "/images/prune", engine).await?;
+    let removed = lines(pruned.images_deleted.unwrap_or_default());
+    prune::print_removed("Deleted Images", &removed, out)?;
+    prune::print_freed(pruned.space_reclaimed, out)
 }

@@ -101,10 +101,6 @@ impl Other {
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
         let created = i64::try_from(age.as_secs()).unwrap_or_default();
-        let labels = self.identity.labels.iter();
-        let labels: Vec<_> = labels
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
         let fields = [
             ("ID", id.unwrap_or(&self.container_id).to_owned()),
             ("Image", self.identity.image.clone().unwrap_or_default()),
@@ -116,7 +112,7 @@ impl Other {
             ("Status", self.status()),
             ("Size", String::new()),
             ("Names", display_name(&self.identity)),
-            ("Labels", labels.join(",")),
+            ("Labels", human::labels(&self.identity.labels)),
             ("Mounts", String::new()),
             ("LocalVolumes", String::new()),
             ("Networks", String::new()),

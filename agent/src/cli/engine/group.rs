@@ -3,13 +3,12 @@
 use bollard::models::ContainerPruneResponse;
 use clap::{Args, Subcommand};
 
-use super::super::failure::{Exit, Failure};
+use super::super::failure::Failure;
 use super::super::output::Output;
-use super::super::units;
 use super::client::Engine;
-use super::filters::{self, Filter};
 use super::inspect::{self, InspectOneKindArgs, Kind};
-use super::{ContainerVerb, archive_verbs, confirm, images, ps, run_container};
+use super::prune::{self, PruneArgs};
+use super::{ContainerVerb, archive_verbs, images, ps, run_container};
 
 /// Containers: the verbs without `container` do the same
 #[derive(Debug, Args)]
@@ -28,14 +27,7 @@ enum ContainerGroup {
     /// Show everything about containers, as JSON
     Inspect(InspectOneKindArgs),
     /// Remove containers that do not run
-    Prune {
-        /// Do not ask
-        #[arg(short, long)]
-        force: bool,
-        /// Only those that match, such as until=24h, label=a=b
-        #[arg(long, value_name = "NAME=VALUE")]
-        filter: Vec<Filter>,
-    },
+    Prune(PruneArgs),
 }
 
 /// Images
@@ -71,7 +63,7 @@ pub(super) async fn container(
         ContainerGroup::Same(verb) => run_container(verb, engine, out).await,
         ContainerGroup::Ls(args) => ps::run(args, engine, out).await,
         ContainerGroup::Inspect(args) => inspect::run(args.of(Kind::Container), engine, out).await,
-        ContainerGroup::Prune { force, filter } => prune(force, &filter, engine, out).await,
+        ContainerGroup::Prune(args) => prune(&args, engine, out).await,
     }
 }
 
@@ -93,27 +85,10 @@ pub(super) async fn image(
     }
 }
 
-async fn prune(
-    force: bool,
-    filter: &[Filter],
-    engine: &Engine,
-    out: &mut Output,
-) -> Result<(), Failure> {
-    if !force && !confirm::asked("This will remove all containers that do not run.")? {
-        return Err(Failure::new(Exit::Failed, "nothing was removed"));
-    }
-    let filters = filters::encoded(filter);
-    let pruned: ContainerPruneResponse = engine
-        .post_json("/containers/prune", &[("filters", &filters)], &())
-        .await?;
+async fn prune(args: &PruneArgs, engine: &Engine, out: &mut Output) -> Result<(), Failure> {
+    let what = "all containers that do not run";
+    let pruned: ContainerPruneResponse = args.carry_out(what, "/containers/prune", engine).await?;
     let ids = pruned.containers_deleted.unwrap_or_default();
-    if !ids.is_empty() {
-        out.text(&format!("Deleted Containers:\n{}\n\n", ids.join("\n")))?;
-    }
-    let freed = u64::try_from(pruned.space_reclaimed.unwrap_or_default()).unwrap_or(0);
-    out.text(&format!(
-        "Total reclaimed space: {}\n",
-        units::traffic(freed)
-    ))?;
-    Ok(out.flush()?)
+    prune::print_removed("Deleted Containers", &ids, out)?;
+    prune::print_freed(pruned.space_reclaimed, out)
 }

@@ -49,6 +49,16 @@ pub(super) fn short_id(id: &str) -> &str {
     digits.get(..SHORT_ID).unwrap_or(digits)
 }
 
+/// `a=b,c=d`
+pub(super) fn labels<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> String {
+    let labels = labels.into_iter();
+    let mut labels: Vec<_> = labels
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    labels.sort();
+    labels.join(",")
+}
+
 /// At most `width` characters of it, the last of them `…` if there are more.
 pub(super) fn ellipsis(text: &str, width: usize) -> String {
     if text.chars().count() <= width {

@@ -6,7 +6,6 @@
 mod archive_verbs;
 mod chunks;
 mod client;
-mod confirm;
 mod copy;
 mod copy_in;
 mod copy_out;
@@ -35,6 +34,7 @@ mod options;
 mod output_frames;
 mod ports;
 mod proxy;
+mod prune;
 mod ps;
 mod run;
 mod session;

@@ -19,8 +19,9 @@ use super::inspect::{InspectOneKindArgs, Kind};
 use super::listing::{self, Column};
 use super::names::each;
 use super::options::pair;
+use super::prune::{self, PruneArgs};
 use super::template::Form;
-use super::{confirm, human, inspect};
+use super::{human, inspect};
 
 /// Networks that containers are connected to
 #[derive(Debug, Args)]
@@ -54,14 +55,7 @@ enum Verb {
         container: String,
     },
     /// Remove networks that no container is in
-    Prune {
-        /// Do not ask
-        #[arg(short, long)]
-        force: bool,
-        /// Only those that match, such as until=24h, label=a=b
-        #[arg(long, value_name = "NAME=VALUE")]
-        filter: Vec<Filter>,
-    },
+    Prune(PruneArgs),
 }
 
 /// Make a network
@@ -160,7 +154,7 @@ pub(super) async fn run(
             let path = format!("/networks/{}/disconnect", segment(&network));
             Ok(engine.tell(&path, &[], &request).await?)
         }
-        Verb::Prune { force, filter } => prune(force, &filter, engine, out).await,
+        Verb::Prune(args) => prune(&args, engine, out).await,
     }
 }
 
@@ -234,11 +228,6 @@ async fn list(args: ListArgs, engine: &Engine, out: &mut Output) -> Result<(), F
         return listing::print_lines(networks.iter().map(id), out);
     }
     let rows = networks.iter().map(|network| {
-        let labels = network.labels.iter().flatten();
-        let mut labels: Vec<_> = labels
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        labels.sort();
         let fields = [
             ("ID", id(network)),
             ("Name", network.name.clone().unwrap_or_default()),
@@ -246,7 +235,7 @@ async fn list(args: ListArgs, engine: &Engine, out: &mut Output) -> Result<(), F
             ("Scope", network.scope.clone().unwrap_or_default()),
             ("IPv6", network.enable_ipv6.unwrap_or_default().to_string()),
             ("Internal", network.internal.unwrap_or_default().to_string()),
-            ("Labels", labels.join(",")),
+            ("Labels", human::labels(network.labels.iter().flatten())),
             ("CreatedAt", network.created.clone().unwrap_or_default()),
         ];
         let pairs = fields
@@ -276,23 +265,9 @@ async fn connect(args: ConnectArgs, engine: &Engine) -> Result<(), Failure> {
     Ok(engine.tell(&path, &[], &request).await?)
 }
 
-async fn prune(
-    force: bool,
-    filter: &[Filter],
-    engine: &Engine,
-    out: &mut Output,
-) -> Result<(), Failure> {
-    let question = "This will remove all networks that no container is in.";
-    if !force && !confirm::asked(question)? {
-        return Err(Failure::new(Exit::Failed, "nothing was removed"));
-    }
-    let filters = filters::encoded(filter);
-    let pruned: NetworkPruneResponse = engine
-        .post_json("/networks/prune", &[("filters", &filters)], &())
-        .await?;
+async fn prune(args: &PruneArgs, engine: &Engine, out: &mut Output) -> Result<(), Failure> {
+    let what = "all networks that no container is in";
+    let pruned: NetworkPruneResponse = args.carry_out(what, "/networks/prune", engine).await?;
     let names = pruned.networks_deleted.unwrap_or_default();
-    if !names.is_empty() {
-        out.text(&format!("Deleted Networks:\n{}\n\n", names.join("\n")))?;
-    }
-    Ok(out.flush()?)
+    prune::print_removed("Deleted Networks", &names, out)
 }

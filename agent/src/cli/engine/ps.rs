@@ -179,7 +179,7 @@ impl Names {
             ("Status", container.status.clone().unwrap_or_default()),
             ("Size", size(container)),
             ("Names", self.names(container)),
-            ("Labels", labels(container)),
+            ("Labels", human::labels(container.labels.iter().flatten())),
             ("Mounts", self.mounts(container)),
             ("LocalVolumes", local_volumes(container).to_string()),
             ("Networks", networks(container)),
@@ -238,15 +238,6 @@ fn size(container: &ContainerSummary) -> String {
         0 => written,
         whole => format!("{written} (virtual {})", units::traffic(whole)),
     }
-}
-
-fn labels(container: &ContainerSummary) -> String {
-    let labels = container.labels.iter().flatten();
-    let mut labels: Vec<_> = labels
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    labels.sort();
-    labels.join(",")
 }
 
 fn local_volumes(container: &ContainerSummary) -> usize {

@@ -4,10 +4,9 @@ use bollard::models::{Volume, VolumeCreateRequest, VolumeListResponse, VolumePru
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::super::failure::{Exit, Failure};
+use super::super::failure::Failure;
 use super::super::note;
 use super::super::output::Output;
-use super::super::units;
 use super::client::{Engine, segment};
 use super::filters::{self, Filter};
 use super::inspect::{InspectOneKindArgs, Kind};
@@ -15,7 +14,7 @@ use super::listing::{self, Column};
 use super::names::each;
 use super::options::pair;
 use super::template::Form;
-use super::{confirm, inspect};
+use super::{human, inspect, prune};
 
 /// Volumes: directories that outlive containers
 #[derive(Debug, Args)]
@@ -81,12 +80,8 @@ struct PruneArgs {
     /// Those too that have a name
     #[arg(short, long)]
     all: bool,
-    /// Do not ask
-    #[arg(short, long)]
-    force: bool,
-    /// Only those that match, such as label=a=b
-    #[arg(long, value_name = "NAME=VALUE")]
-    filter: Vec<Filter>,
+    #[command(flatten)]
+    prune: prune::PruneArgs,
 }
 
 pub(super) async fn run(
@@ -148,11 +143,6 @@ async fn list(args: ListArgs, engine: &Engine, out: &mut Output) -> Result<(), F
         return listing::print_lines(volumes.into_iter().map(|volume| volume.name), out);
     }
     let rows = volumes.into_iter().map(|volume| {
-        let labels = volume.labels.iter();
-        let mut labels: Vec<_> = labels
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        labels.sort();
         let fields = [
             ("Driver", volume.driver),
             ("Name", volume.name),
@@ -164,7 +154,7 @@ async fn list(args: ListArgs, engine: &Engine, out: &mut Output) -> Result<(), F
                     .unwrap_or_default(),
             ),
             ("Mountpoint", volume.mountpoint),
-            ("Labels", labels.join(",")),
+            ("Labels", human::labels(&volume.labels)),
         ];
         let pairs = fields
             .into_iter()
@@ -180,27 +170,14 @@ async fn list(args: ListArgs, engine: &Engine, out: &mut Output) -> Result<(), F
     )
 }
 
-async fn prune(mut args: PruneArgs, engine: &Engine, out: &mut Output) -> Result<(), Failure> {
-    let question = "This will remove volumes that no container uses, with what is in them.";
-    if !args.force && !confirm::asked(question)? {
-        return Err(Failure::new(Exit::Failed, "nothing was removed"));
+async fn prune(args: PruneArgs, engine: &Engine, out: &mut Output) -> Result<(), Failure> {
+    let what = "volumes that no container uses, with what is in them";
+    let PruneArgs { all, mut prune } = args;
+    if all {
+        prune.add("all", true);
     }
-    args.filter.extend(args.all.then(|| Filter {
-        name: "all".into(),
-        value: "true".into(),
-    }));
-    let filters = filters::encoded(&args.filter);
-    let pruned: VolumePruneResponse = engine
-        .post_json("/volumes/prune", &[("filters", &filters)], &())
-        .await?;
+    let pruned: VolumePruneResponse = prune.carry_out(what, "/volumes/prune", engine).await?;
     let names = pruned.volumes_deleted.unwrap_or_default();
-    if !names.is_empty() {
-        out.text(&format!("Deleted Volumes:\n{}\n\n", names.join("\n")))?;
-    }
-    let freed = u64::try_from(pruned.space_reclaimed.unwrap_or_default()).unwrap_or(0);
-    out.text(&format!(
-        "Total reclaimed space: {}\n",
-        units::traffic(freed)
-    ))?;
-    Ok(out.flush()?)
+    prune::print_removed("Deleted Volumes", &names, out)?;
+    prune::print_freed(pruned.space_reclaimed, out)
 }
