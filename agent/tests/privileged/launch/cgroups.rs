@@ -121,12 +121,12 @@ fn a_shim_that_cannot_be_in_its_cgroup_says_so() {
         return;
     };
     let bundle = dock.bundle("c", "true", |_| {});
-    // No cgroup has such a name (kernel/cgroup/cgroup.c `cgroup_mkdir()`, v6.18).
+    // No cgroup has such a name.
     let spare = dock.spare_in("two\nlines");
     let request = dock.request("c", &bundle, Stdio::Null);
     let refused = spare.create(request, None).unwrap_err().to_string();
     assert!(
-        refused.starts_with("the shim cannot get ready: ") && refused.contains("Invalid argument"),
+        refused.starts_with("the shim cannot get ready: ") && refused.contains("is no cgroup path"),
         "{refused}"
     );
     assert!(!dock.state("c").exists());
