@@ -21,21 +21,28 @@ use crate::{command, host, workspace};
 /// Integration tests of the agent that run in guests, with the longest they may take.
 const TESTS: [(&str, u64); 2] = [(FEATURES, 480), (PRIVILEGED, 900)];
 /// Tools of the tests that busybox does not have, or not with what they ask of it.
-const TOOLS: [&str; 17] = [
+const TOOLS: [&str; 24] = [
     "chrt",
+    "curl",
     "dbus-daemon",
     "dash",
     "dd",
+    "find",
     "fio",
+    "getcap",
+    "getent",
     "ip",
     "iperf3",
     "losetup",
     "mke2fs",
+    "nft",
     "nsenter",
     "perl",
+    "setcap",
     "setpriv",
     "ss",
     "stress-ng",
+    "tar",
     "taskset",
     "tc",
     "unshare",

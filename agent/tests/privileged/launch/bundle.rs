@@ -25,8 +25,6 @@ pub(crate) struct Dock {
     pub(crate) sealed: Sealed,
     /// Parent of the workloads' cgroups.
     pub(crate) parent: String,
-    /// The kernel does not exchange the root of a host that runs from its initial ramdisk.
-    no_pivot: bool,
 }
 
 impl Dock {
@@ -44,9 +42,6 @@ impl Dock {
             directory: tempfile::tempdir().unwrap(),
             sealed: Sealed::of(Path::new(AGENT)).unwrap(),
             parent: format!("/plimsoll-test-launch-{}-{number}", std::process::id()),
-            no_pivot: fs::read_to_string("/proc/mounts")
-                .unwrap()
-                .starts_with("rootfs / "),
         };
         make_rootfs(&dock.directory.path().join("rootfs"));
         Some(dock)
@@ -94,7 +89,7 @@ impl Dock {
             root: self.root(),
             bundle: bundle.to_owned(),
             stdio,
-            no_pivot: self.no_pivot,
+            no_pivot: false,
         }
     }
 
