@@ -22,7 +22,7 @@ const WANTED: [&str; 6] = [
 ];
 /// Queueing, policing and filters of packets; tables and address translation for what is launched;
 /// interfaces and disks that are none.
-const ON_DEMAND: [&str; 37] = [
+const ON_DEMAND: [&str; 39] = [
     "act_bpf",
     "act_gact",
     "act_mirred",
@@ -40,6 +40,7 @@ const ON_DEMAND: [&str; 37] = [
     "ext4",
     "ifb",
     "nf_conntrack",
+    "nf_conntrack_netlink",
     "nf_nat",
     "nf_tables",
     "nfnetlink",
@@ -52,6 +53,7 @@ const ON_DEMAND: [&str; 37] = [
     "nft_fib_ipv6",
     "nft_masq",
     "nft_nat",
+    "nft_redir",
     "null_blk",
     "sch_fq",
     "sch_htb",

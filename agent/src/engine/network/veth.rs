@@ -58,6 +58,11 @@ pub(super) fn connect(
         outside
             .reflect(&endpoint.host_veth)
             .map_err(refuse("reflect"))?;
+    } else if !network.icc() {
+        // No rule sees what stays inside of the bridge.
+        outside
+            .isolate(&endpoint.host_veth)
+            .map_err(refuse("isolate"))?;
     }
     namespace.inside(|| {
         let inside = Route::open().map_err(refuse("open a netlink socket for"))?;

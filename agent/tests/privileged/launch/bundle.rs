@@ -34,9 +34,11 @@ impl Dock {
             skip(test, "not root");
             return None;
         }
-        if !installed(test, "busybox") || !has_mount_setattr(test) {
-            return None;
-        }
+        (installed(test, "busybox") && has_mount_setattr(test)).then(Self::make)
+    }
+
+    /// Also where the kernel is too old.
+    pub(crate) fn make() -> Self {
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let dock = Self {
             directory: tempfile::tempdir().unwrap(),
@@ -44,7 +46,7 @@ impl Dock {
             parent: format!("/plimsoll-test-launch-{}-{number}", std::process::id()),
         };
         make_rootfs(&dock.directory.path().join("rootfs"));
-        Some(dock)
+        dock
     }
 
     /// Directory of the state directories.
@@ -243,15 +245,20 @@ pub(crate) fn id(text: &str) -> Id {
 }
 
 pub(crate) fn has_mount_setattr(test: &str) -> bool {
+    let is_there = kernel() >= (5, 12);
+    if !is_there {
+        skip(test, "launching needs Linux 5.12 (mount_setattr)");
+    }
+    is_there
+}
+
+/// The running one's version, its first two numbers.
+pub(crate) fn kernel() -> (u32, u32) {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release
         .split(['.', '-'])
         .map_while(|part| part.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < (5, 12) {
-        skip(test, "launching needs Linux 5.12 (mount_setattr)");
-    }
-    version >= (5, 12)
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 pub(crate) fn make_rootfs(rootfs: &Path) {
