@@ -307,7 +307,8 @@ mod tests {
     #[test]
     fn a_root_over_the_ramdisk_is_a_root() {
         assert!(has_ramdisk("1 1 0:2 / / rw - rootfs rootfs rw\n"));
-        let over = "23 1 0:2 / / rw - rootfs rootfs rw\n24 23 0:5 / /dev rw - devtmpfs devtmpfs rw\n";
+        let over =
+            "23 1 0:2 / / rw - rootfs rootfs rw\n24 23 0:5 / /dev rw - devtmpfs devtmpfs rw\n";
         assert!(!has_ramdisk(over));
     }
 }
