@@ -4,6 +4,7 @@
 pub(crate) mod bundle;
 mod cgroups;
 mod confinement;
+mod kernel;
 mod kills;
 mod many;
 mod streams;

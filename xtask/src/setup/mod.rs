@@ -54,6 +54,9 @@ const VM_PACKAGES: &[&str] = &[
     "iperf3",
     "iproute2",
     "mount",
+    "nftables",
+    "curl",
+    "libcap2-bin",
 ];
 
 #[derive(clap::Args)]

@@ -39,6 +39,8 @@ pub(super) fn write(
     archive.file("/etc/group", b"root:x:0:\n")?;
     archive.file("/etc/hostname", b"guest\n")?;
     archive.file("/etc/hosts", b"127.0.0.1 localhost\n")?;
+    // What programs' own files are mounted over.
+    archive.file("/etc/resolv.conf", b"")?;
     archive.file(
         "/etc/os-release",
         b"ID=guest\nPRETTY_NAME=\"vm-test guest\"\n",

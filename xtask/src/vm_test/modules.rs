@@ -20,8 +20,9 @@ const WANTED: [&str; 6] = [
     "veth",
     "overlay",
 ];
-/// Queueing, policing and filters of packets; interfaces and disks that are none.
-const ON_DEMAND: [&str; 24] = [
+/// Queueing, policing and filters of packets; tables and address translation for what is launched;
+/// interfaces and disks that are none.
+const ON_DEMAND: [&str; 39] = [
     "act_bpf",
     "act_gact",
     "act_mirred",
@@ -38,6 +39,21 @@ const ON_DEMAND: [&str; 24] = [
     "dummy",
     "ext4",
     "ifb",
+    "nf_conntrack",
+    "nf_conntrack_netlink",
+    "nf_nat",
+    "nf_tables",
+    "nfnetlink",
+    "nft_chain_nat",
+    "nft_counter",
+    "nft_ct",
+    "nft_fib",
+    "nft_fib_inet",
+    "nft_fib_ipv4",
+    "nft_fib_ipv6",
+    "nft_masq",
+    "nft_nat",
+    "nft_redir",
     "null_blk",
     "sch_fq",
     "sch_htb",

@@ -21,27 +21,37 @@ use crate::{command, host, workspace};
 /// Integration tests of the agent that run in guests, with the longest they may take.
 const TESTS: [(&str, u64); 2] = [(FEATURES, 480), (PRIVILEGED, 900)];
 /// Tools of the tests that busybox does not have, or not with what they ask of it.
-const TOOLS: [&str; 17] = [
+const TOOLS: [&str; 25] = [
     "chrt",
+    "curl",
     "dbus-daemon",
     "dash",
     "dd",
+    "find",
     "fio",
+    "getcap",
+    "getent",
     "ip",
     "iperf3",
     "losetup",
     "mke2fs",
+    "nft",
     "nsenter",
     "perl",
+    "setcap",
     "setpriv",
     "ss",
     "stress-ng",
+    "tar",
     "taskset",
     "tc",
+    "touch",
     "unshare",
 ];
 /// Where perl-base keeps its modules.
 const PERL_MODULES: &str = "/usr/lib/x86_64-linux-gnu/perl-base";
+/// Examples that tests load as they are.
+const POLICIES: &str = "deploy/policies";
 /// Its applets stand in for everything else.
 pub(super) const BUSYBOX: &str = "/bin/busybox";
 
@@ -156,6 +166,11 @@ impl Programs {
         }
         for library in libraries {
             archive.file(&library.display().to_string(), &fs::read(&library)?)?;
+        }
+        // The tests' way there leads through their own package.
+        archive.folder(&workspace::root().join("agent").display().to_string())?;
+        for policy in workspace::files_in(&workspace::root().join(POLICIES))? {
+            archive.file(&policy.display().to_string(), &fs::read(&policy)?)?;
         }
         archive.finish()?.flush()?;
         Ok(())

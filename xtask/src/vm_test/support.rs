@@ -9,12 +9,31 @@ use serde_json::Value;
 
 use super::outcome::Outcome;
 use super::protocol::TestOutcome;
-use super::selection::{FEATURES, OF_SYSTEM};
+use super::selection::{FEATURES, OF_SYSTEM, PRIVILEGED};
 use crate::workspace;
 
 const PAGE: &str = "docs/kernel-support.md";
 /// What the whole-agent tests leave in the outbox: `plimsoll probes --format json`.
 const PROBES: &str = "probes.json";
+/// Privileged tests by what they are of: a heading, the modules they are in, and what is tried.
+const PARTS: [(&str, &[&str], &str); 2] = [
+    (
+        "Hold",
+        &["control::", "hold::", "once::", "rules::"],
+        "Limits and actions, against the kernel's own files, counters and answers.",
+    ),
+    (
+        "Launch",
+        &[
+            "engine::",
+            "images::",
+            "isolation::",
+            "launch::",
+            "networks::",
+        ],
+        "Containers of the agent's own, against the kernel's files and what is heard from inside.",
+    ),
+];
 /// What no table tells.
 const DIFFERENCES: &str = "\
 ## Other differences
@@ -28,6 +47,10 @@ const DIFFERENCES: &str = "\
 - Where the I/O of cgroup v1 is read from the controller's files (the probe is off, or not to be had),
   most disks have none: on 6.1 only reads or writes that a throttling rule applies to count, since 6.10
   only those of disks on which some cgroup ever had a rule.
+  On 5.10 all of it counts, and that of a removed cgroup goes out of its parent's total.
+- Before 6.8 an overlay's layers are one string of a page; they are named by descriptors to fit.
+- 6.1 forgets flows by a published port or a container's address only one by one, after a look at all;
+  6.18 does at once.
 ";
 
 /// Writes the page.
@@ -54,7 +77,17 @@ fn page(all: &[Outcome]) -> String {
     page.push_str(
         "\n## Features\n\nOne test of the whole agent each, against the kernel's own account.\n\n",
     );
-    features(&mut page, &outcomes);
+    features(&mut page, &outcomes, |program, _| program == FEATURES);
+    for (heading, modules, tried) in PARTS {
+        let _ = write!(
+            page,
+            "\n## {heading}\n\n{tried}\nNot every kernel runs each of these tests: – was not tried there.\n\n"
+        );
+        let is_of = |name: &str| modules.iter().any(|module| name.starts_with(module));
+        features(&mut page, &outcomes, |program, name| {
+            program == PRIVILEGED && is_of(name)
+        });
+    }
     for outcome in systems {
         system(&mut page, outcome);
     }
@@ -72,7 +105,7 @@ fn system(page: &mut String, outcome: &Outcome) {
          says of the container's cgroup and network namespace.\n\n",
         outcome.system.as_deref().unwrap_or_default()
     );
-    features(page, &[outcome]);
+    features(page, &[outcome], |program, _| program == FEATURES);
 }
 
 fn kernels(page: &mut String, outcomes: &[&Outcome]) {
@@ -126,26 +159,26 @@ fn instructions(page: &mut String, outcomes: &[&Outcome]) {
     );
 }
 
-fn features(page: &mut String, outcomes: &[&Outcome]) {
-    let mut names: Vec<&str> = outcomes
+/// A row for each of the tests that were run anywhere and are wanted, by program and name.
+fn features(page: &mut String, outcomes: &[&Outcome], is_wanted: impl Fn(&str, &str) -> bool) {
+    let mut tests: Vec<&(String, String)> = outcomes
         .iter()
         .flat_map(|outcome| outcome.tests.keys())
-        .filter(|(program, _)| program == FEATURES)
-        .map(|(_, name)| name.as_str())
+        .filter(|(program, name)| is_wanted(program, name))
         .collect();
-    names.sort_unstable();
-    names.dedup();
+    tests.sort_unstable();
+    tests.dedup();
     let mut notes = Notes::default();
     header(page, outcomes, "Feature");
-    for name in names {
+    for test in tests {
+        let (_, name) = test;
         let _ = write!(page, "| {} |", title(name));
         for outcome in outcomes {
-            let key = (FEATURES.to_owned(), name.to_owned());
-            let cell = match (outcome.tests.get(&key), outcome.is_skipped(name)) {
+            let cell = match (outcome.tests.get(test), outcome.is_skipped(name)) {
+                (None, _) => "–".to_owned(),
                 (_, Some(reason)) => notes.mark("no", reason),
                 (Some(TestOutcome::Passed), None) => "yes".to_owned(),
                 (Some(_), None) => "**fails**".to_owned(),
-                (None, None) => "–".to_owned(),
             };
             let _ = write!(page, " {cell} |");
         }

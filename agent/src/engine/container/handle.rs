@@ -289,6 +289,26 @@ fn lock(path: &Path) -> Result<File, EngineError> {
 /// The kernel does not exchange the root of a host that runs from its initial ramdisk
 /// (fs/namespace.c `path_pivot_root()`, v6.12).
 fn runs_from_ramdisk() -> bool {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    mounts.starts_with("rootfs / ")
+    has_ramdisk(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+}
+
+/// Of all mounts, the ramdisk's alone is below itself; what was bound over it has its name, too.
+fn has_ramdisk(mountinfo: &str) -> bool {
+    mountinfo.lines().any(|line| {
+        let mut ids = line.split(' ');
+        ids.next() == ids.next()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_over_the_ramdisk_is_a_root() {
+        assert!(has_ramdisk("1 1 0:2 / / rw - rootfs rootfs rw\n"));
+        let over =
+            "23 1 0:2 / / rw - rootfs rootfs rw\n24 23 0:5 / /dev rw - devtmpfs devtmpfs rw\n";
+        assert!(!has_ramdisk(over));
+    }
 }

@@ -110,12 +110,19 @@ impl Route {
     /// What comes in by a port may leave by it: with `bridge-nf-call-iptables` a container that asks for its
     /// own published port is answered inside of the bridge.
     pub(super) fn reflect(&self, name: &str) -> io::Result<()> {
+        self.set_port(name, InfoBridgePort::HairpinMode(true))
+    }
+
+    /// Nothing goes from this port to others of its kind: to the bridge itself, and so to the host, alone.
+    pub(super) fn isolate(&self, name: &str) -> io::Result<()> {
+        self.set_port(name, InfoBridgePort::Isolated(true))
+    }
+
+    fn set_port(&self, name: &str, data: InfoBridgePort) -> io::Result<()> {
         let mut message = named(name);
         message.attributes.push(LinkAttribute::LinkInfo(vec![
             LinkInfo::PortKind(InfoPortKind::Bridge),
-            LinkInfo::PortData(InfoPortData::BridgePort(vec![InfoBridgePort::HairpinMode(
-                true,
-            )])),
+            LinkInfo::PortData(InfoPortData::BridgePort(vec![data])),
         ]));
         // RTM_SETLINK does not look at a port's data (do_setlink(), net/core/rtnetlink.c, v6.12).
         self.order(RouteNetlinkMessage::NewLink(message), 0)

@@ -53,11 +53,18 @@ pub(super) fn connect(
     outside
         .connect(&endpoint.host_veth, &tag, bridge.index)
         .map_err(refuse("connect"))?;
-    let calls = |name: &&str| sysctl::read(name).as_deref() == Some("1");
-    if BRIDGE_CALLS.iter().any(calls) {
+    let [v4, v6] = BRIDGE_CALLS.map(|name| sysctl::read(name).as_deref() == Some("1"));
+    if v4 || v6 {
         outside
             .reflect(&endpoint.host_veth)
             .map_err(refuse("reflect"))?;
+    }
+    let is_seen = v4 && (v6 || !network.has_ipv6());
+    if !network.icc() && !is_seen {
+        // No rule sees what stays inside of the bridge.
+        outside
+            .isolate(&endpoint.host_veth)
+            .map_err(refuse("isolate"))?;
     }
     namespace.inside(|| {
         let inside = Route::open().map_err(refuse("open a netlink socket for"))?;

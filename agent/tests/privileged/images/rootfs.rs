@@ -73,7 +73,10 @@ fn an_overlay_is_private_and_gone_when_unmounted() {
     assert_eq!(mountinfo(&target), [""; 0]);
     assert!(!target.exists());
     drop(inside);
-    let detached = overlay.detached(&private.dir.path().join("spare")).unwrap();
+    let spare = private.dir.path().join("spare");
+    fs::create_dir(&spare).unwrap();
+    let detached = overlay.detached(&spare).unwrap();
+    assert_eq!(mountinfo(&spare), [""; 0]);
     let mut archive = Vec::new();
     Inside::new(detached)
         .read("c", "/file", &mut archive)

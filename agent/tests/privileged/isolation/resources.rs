@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::workload::{Ready, specification, stop, told};
 use crate::launch::bundle::Dock;
+use crate::support::LoopDevice;
 
 #[test]
 fn limits_of_the_process_and_settings_of_the_kernel_are_its_own() {
@@ -71,5 +72,36 @@ fn limits_are_in_the_cgroups_files() {
         let value = fs::read_to_string(directory.join(files[version])).unwrap();
         assert_eq!(value.trim(), values[version], "{}", files[version]);
     }
+    stop(held);
+}
+
+#[test]
+fn a_disks_limit_is_in_the_cgroups_file() {
+    let test = "a_disks_limit_is_in_the_cgroups_file";
+    let Some(dock) = Dock::new(test) else {
+        return;
+    };
+    let Some(disk) = LoopDevice::make(test, 1 << 20) else {
+        return;
+    };
+    let layout = Layout::detect().unwrap();
+    let body = json!({"HostConfig": {
+        "BlkioDeviceWriteBps": [{"Path": disk.path(), "Rate": 1_048_576}]}});
+    let (spec, _) = specification(&dock, "a", "sleep 1000", &body, &Ready::default());
+    let mut held = dock
+        .create("a", "", Stdio::Null, |given| *given = spec)
+        .unwrap();
+    held.start().unwrap();
+    let hierarchy = layout.controller(Controller::Io).unwrap();
+    let directory = hierarchy.directory(&format!("{}/a", dock.parent)).unwrap();
+    let (major, minor) = disk.number();
+    let (file, line) = if hierarchy.is_unified() {
+        let line = format!("{major}:{minor} rbps=max wbps=1048576 riops=max wiops=max");
+        ("io.max", line)
+    } else {
+        ("blkio.throttle.write_bps_device", disk.cap_of(1_048_576))
+    };
+    let set = fs::read_to_string(directory.join(file)).unwrap();
+    assert_eq!(set.trim(), line);
     stop(held);
 }

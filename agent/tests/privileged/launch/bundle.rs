@@ -25,8 +25,6 @@ pub(crate) struct Dock {
     pub(crate) sealed: Sealed,
     /// Parent of the workloads' cgroups.
     pub(crate) parent: String,
-    /// The kernel does not exchange the root of a host that runs from its initial ramdisk.
-    no_pivot: bool,
 }
 
 impl Dock {
@@ -36,20 +34,19 @@ impl Dock {
             skip(test, "not root");
             return None;
         }
-        if !installed(test, "busybox") || !has_mount_setattr(test) {
-            return None;
-        }
+        (installed(test, "busybox") && has_mount_setattr(test)).then(Self::make)
+    }
+
+    /// Also where the kernel is too old.
+    pub(crate) fn make() -> Self {
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let dock = Self {
             directory: tempfile::tempdir().unwrap(),
             sealed: Sealed::of(Path::new(AGENT)).unwrap(),
             parent: format!("/plimsoll-test-launch-{}-{number}", std::process::id()),
-            no_pivot: fs::read_to_string("/proc/mounts")
-                .unwrap()
-                .starts_with("rootfs / "),
         };
         make_rootfs(&dock.directory.path().join("rootfs"));
-        Some(dock)
+        dock
     }
 
     /// Directory of the state directories.
@@ -94,7 +91,7 @@ impl Dock {
             root: self.root(),
             bundle: bundle.to_owned(),
             stdio,
-            no_pivot: self.no_pivot,
+            no_pivot: false,
         }
     }
 
@@ -248,15 +245,20 @@ pub(crate) fn id(text: &str) -> Id {
 }
 
 pub(crate) fn has_mount_setattr(test: &str) -> bool {
+    let is_there = kernel() >= (5, 12);
+    if !is_there {
+        skip(test, "launching needs Linux 5.12 (mount_setattr)");
+    }
+    is_there
+}
+
+/// The running one's version, its first two numbers.
+pub(crate) fn kernel() -> (u32, u32) {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release
         .split(['.', '-'])
         .map_while(|part| part.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < (5, 12) {
-        skip(test, "launching needs Linux 5.12 (mount_setattr)");
-    }
-    version >= (5, 12)
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 pub(crate) fn make_rootfs(rootfs: &Path) {

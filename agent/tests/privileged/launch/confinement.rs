@@ -66,18 +66,20 @@ fn no_cgroup_file_can_be_written_from_inside() {
     let line = "for f in $(find /sys/fs/cgroup -type f); do \
                 if (echo 1 > $f) 2>/dev/null; then echo wrote $f; fi; done; \
                 find /sys/fs/cgroup -name cgroup.procs | wc -l";
-    for options in [["ro", "nodev"], ["rw", "nodev"]] {
-        let (said, _) = dock.say(options[0], line, |spec| {
+    for access in ["ro", "rw"] {
+        let is_v1 = mounts().len() > 1;
+        if access == "rw" && !is_v1 {
+            // Its own v2 cgroup it may have when its bundle asks, to freeze itself with.
+            continue;
+        }
+        let (said, _) = dock.say(access, line, |spec| {
             let mounts = spec["mounts"].as_array_mut().unwrap();
-            mounts.last_mut().unwrap()["options"] = json!(options);
+            mounts.last_mut().unwrap()["options"] = json!([access, "nodev"]);
         });
         let mut lines: Vec<&str> = said.lines().collect();
         let seen: usize = lines.pop().unwrap().parse().unwrap();
         assert!(seen > 0, "it does see its cgroups");
-        let v1 = mounts().len() > 1;
-        if v1 || options[0] == "ro" {
-            assert_eq!(lines, Vec::<&str>::new(), "{options:?}");
-        }
+        assert_eq!(lines, Vec::<&str>::new(), "{access}");
     }
 }
 

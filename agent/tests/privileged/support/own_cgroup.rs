@@ -211,7 +211,10 @@ impl Drop for OwnCgroup {
 /// Grandchildren: whoever is in a cgroup that the test made belongs to the test.
 fn end_processes(directory: &Path) {
     let listed = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
-    for process in listed.lines().filter_map(|line| line.parse().ok()) {
+    // One that ends while the list is written has no number any more: 0, which would be the test's own
+    // process group (kernel/cgroup/cgroup.c cgroup_procs_show(), v6.12).
+    let processes = listed.lines().filter_map(|line| line.parse().ok());
+    for process in processes.filter(|process| *process > 0) {
         let process = nix::unistd::Pid::from_raw(process);
         // May have ended by itself.
         let _ = nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL);

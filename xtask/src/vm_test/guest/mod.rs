@@ -54,7 +54,7 @@ pub(crate) fn run() -> ExitCode {
 
 /// Process 1: never returns.
 fn init() -> ! {
-    if let Err(error) = mounts::api() {
+    if let Err(error) = mounts::root().and_then(|()| mounts::api()) {
         println!("guest: {error:#}");
     }
     if let Err(error) = set_up() {

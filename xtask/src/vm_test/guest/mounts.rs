@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use nix::mount::{MsFlags, mount};
+use nix::unistd::{chdir, chroot};
 
 use super::super::protocol::World;
 
@@ -23,6 +24,19 @@ const V1_HIERARCHIES: [&str; 10] = [
     "net_cls,net_prio",
     "perf_event",
 ];
+
+/// Puts the root on a mount of its own, as hosts have it: the initial ramdisk's, which is below it
+/// then, the kernel exchanges for no other (fs/namespace.c `path_pivot_root()`, v6.12).
+pub(super) fn root() -> Result<()> {
+    const ROOT: &str = "/root-mount";
+    fs::create_dir_all(ROOT)?;
+    let none = None::<&str>;
+    mount(Some("/"), ROOT, none, MsFlags::MS_BIND, none).context("cannot bind the root")?;
+    chdir(ROOT)?;
+    mount(Some("."), "/", none, MsFlags::MS_MOVE, none).context("cannot move the root")?;
+    chroot(".")?;
+    Ok(chdir("/")?)
+}
 
 /// What every Linux program expects.
 pub(super) fn api() -> Result<()> {
