@@ -21,7 +21,7 @@ use aya_ebpf::bindings::{
 use aya_ebpf::helpers::{bpf_getsockopt, bpf_ktime_get_ns, bpf_setsockopt, bpf_sk_storage_get};
 use aya_ebpf::macros::{btf_map, sock_ops};
 use aya_ebpf::programs::SockOpsContext;
-use plimsoll_abi::rules::{Flow, HEADERS_V4, HEADERS_V6};
+use plimsoll_abi::rules::{Flow, HEADERS_V4, HEADERS_V6, demand};
 
 use crate::packet::Packet;
 use crate::share::{Share, quotient};
@@ -107,13 +107,17 @@ pub(crate) fn sent(flow: *mut Flow, share: Share, packet: &Packet) {
         }
         (*flow).bytes += packet.wire_bytes;
         (*flow).payload += packet.payload_bytes;
-        if (*flow).modest == 1 {
+        let demand = (*flow).demand;
+        if demand != demand::GREEDY {
+            let is_modest = demand == demand::MODEST;
             if (*flow).bytes > (*flow).greedy_above {
-                (*flow).modest = 0;
+                (*flow).demand = demand::GREEDY;
                 share.add_greedy();
-                // What it sent before was added packet by packet.
-                share.add_modest(((*flow).bytes - packet.wire_bytes).wrapping_neg());
-            } else {
+                if is_modest {
+                    // What it sent before was added packet by packet.
+                    share.add_modest(((*flow).bytes - packet.wire_bytes).wrapping_neg());
+                }
+            } else if is_modest {
                 share.add_modest(packet.wire_bytes);
             }
         }
@@ -146,7 +150,7 @@ fn close(flow: *mut Flow, share: Share) {
     // SAFETY: a flow lives as long as its socket, which the program holds.
     unsafe {
         let counted = (*flow).epoch == epoch;
-        let greedy = (*flow).modest == 0 && (*flow).epoch != 0;
+        let greedy = (*flow).demand == demand::GREEDY && (*flow).epoch != 0;
         if greedy && (counted || (*flow).epoch == epoch - 1) {
             share.remove_greedy(counted);
         }
@@ -163,7 +167,7 @@ unsafe fn begin(flow: *mut Flow, share: Share, epoch: u64) {
     unsafe {
         let last = epoch - 1;
         if (*flow).epoch != last {
-            (*flow).modest = 1;
+            (*flow).demand = demand::UNKNOWN;
             (*flow).greedy_above = if (*flow).epoch == 0 {
                 NEW_BYTES
             } else {
@@ -173,9 +177,13 @@ unsafe fn begin(flow: *mut Flow, share: Share, epoch: u64) {
         } else if (*flow).since != last {
             // Of its first epoch it had only a part.
             (*flow).greedy_above = share.greedy_bytes();
-            (*flow).modest = u32::from((*flow).bytes < (*flow).greedy_above);
+            (*flow).demand = if (*flow).bytes < (*flow).greedy_above {
+                demand::MODEST
+            } else {
+                demand::GREEDY
+            };
         }
-        if (*flow).modest == 0 {
+        if (*flow).demand == demand::GREEDY {
             share.add_greedy();
         }
         let payload_share = quotient((*flow).payload * WHOLE, (*flow).bytes);
