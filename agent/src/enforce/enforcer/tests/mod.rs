@@ -3,8 +3,10 @@
 
 mod claims;
 mod drift;
+mod gain;
 mod property;
 mod refusals;
+mod reload;
 mod time;
 
 use std::time::Duration;
