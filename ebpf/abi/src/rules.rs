@@ -103,12 +103,23 @@ pub struct Sums {
     pub greedy: u64,
     /// Greedy flows that were closed.
     pub closed: u64,
-    /// Bytes of TCP flows that use less than their share.
+    /// Bytes of TCP flows that are known to use less than their share.
     pub modest_bytes: u64,
     pub tcp_bytes: u64,
     pub other_bytes: u64,
 }
 const _: () = assert!(size_of::<Sums>() == 40);
+
+/// What a flow makes of its share.
+pub mod demand {
+    /// Uses all of it.
+    pub const GREEDY: u32 = 0;
+    /// Uses less.
+    pub const MODEST: u32 = 1;
+    /// Has begun to send, or begun again, less than a whole epoch ago. What it sends at once says
+    /// nothing of what it will use, and is no reason to leave the others less.
+    pub const UNKNOWN: u32 = 2;
+}
 
 /// One TCP socket of a cgroup with an egress rate.
 #[repr(C)]
@@ -131,8 +142,8 @@ pub struct Flow {
     pub original: u32,
     /// Segments under way to which it is held; 0: not held.
     pub segments: u32,
-    /// 1: uses less than its share.
-    pub modest: u32,
+    /// One of [`demand`].
+    pub demand: u32,
     /// 1: callbacks set its pacing; 0: only a walk of the agent's does.
     pub attended: u32,
     /// 1: sends over loopback, which is not limited.

@@ -1,51 +1,22 @@
-//! Pacing of the cgroup's TCP flows.
+//! One TCP flow of the cgroup: its state, and what is made of what it sends.
 //!
-//! - Hooks: `sock_ops` on the limited cgroup.
-//! - Writes: `PLIMSOLL_FLOWS` (socket storage); the socket's `SO_MAX_PACING_RATE`.
-//! - Cost: on each acknowledgement that measures a round trip, a look-up and two divisions; a
-//!   `setsockopt` when the share moved by half a percent, or the epoch did.
-//! - Needs: `BPF_SOCK_OPS_RTT_CB` (5.3), socket storage in `sock_ops` (5.8); from 6.1 on the
-//!   pacing rate that the application itself had set is kept.
-//! - Blind spots: sockets that were connected before have no callbacks, see `sockets`; the first
-//!   ten segments of a connection are not paced (tcp_update_skb_after_send(),
-//!   net/ipv4/tcp_output.c, v6.12).
+//! - Hooks: none of its own; `egress`, `connection` and `sockets` call it.
+//! - Writes: `PLIMSOLL_FLOWS` (socket storage), and through `share` `PLIMSOLL_EGRESS`.
+//! - Cost: per packet a look-up and up to three atomic additions; a division in each epoch.
+//! - Needs: socket storage in `cgroup_skb` (5.2).
+//! - Blind spots: of a flow that began less than an epoch ago nothing is known.
 
-use core::ffi::{c_int, c_void};
+use core::ffi::c_void;
 use core::ptr;
 
-use aya_ebpf::bindings::{
-    BPF_SK_STORAGE_GET_F_CREATE, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB,
-    BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_RTT_CB, BPF_SOCK_OPS_RTT_CB_FLAG,
-    BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG, SO_MAX_PACING_RATE, bpf_sock_ops,
-};
-use aya_ebpf::helpers::{bpf_getsockopt, bpf_ktime_get_ns, bpf_setsockopt, bpf_sk_storage_get};
-use aya_ebpf::macros::{btf_map, sock_ops};
-use aya_ebpf::programs::SockOpsContext;
-use plimsoll_abi::rules::{Flow, HEADERS_V4, HEADERS_V6};
+use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
+use aya_ebpf::helpers::bpf_sk_storage_get;
+use aya_ebpf::macros::btf_map;
+use plimsoll_abi::rules::{Flow, demand};
 
 use crate::packet::Packet;
 use crate::share::{Share, quotient};
 
-/// Each round trip, and each change of state.
-pub(crate) const CALLBACKS: u32 = BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_STATE_CB_FLAG;
-/// include/net/tcp_states.h, v6.12.
-const TCP_CLOSE: u32 = 7;
-const SOL_SOCKET: c_int = 1;
-pub(crate) const IPPROTO_TCP: c_int = 6;
-/// `TCP_BPF_SNDCWND_CLAMP` (include/uapi/linux/bpf.h, v6.12).
-const SEGMENTS_CLAMP: c_int = 1002;
-/// What the kernel has where nobody has set it, as far as an `int` goes.
-const UNBOUNDED: u32 = i32::MAX as u32;
-/// A burst: so many segments, and what goes in so long and in two round trips.
-const SEGMENTS_MIN: u64 = 4;
-const BURST_US: u64 = 25_000;
-/// Round trips longer than this have a queue in them.
-const SRTT_MAX_US: u64 = 1_000_000;
-/// More than this is no bound: a burst is 64 KiB at the most.
-const SEGMENTS_MAX: u64 = 45;
-const AF_INET6: u32 = 10;
-/// No limit, for `SO_MAX_PACING_RATE`.
-const UNLIMITED: u32 = u32::MAX;
 /// One, as a share.
 const WHOLE: u64 = 1 << 16;
 
@@ -107,13 +78,17 @@ pub(crate) fn sent(flow: *mut Flow, share: Share, packet: &Packet) {
         }
         (*flow).bytes += packet.wire_bytes;
         (*flow).payload += packet.payload_bytes;
-        if (*flow).modest == 1 {
+        let demand = (*flow).demand;
+        if demand != demand::GREEDY {
+            let is_modest = demand == demand::MODEST;
             if (*flow).bytes > (*flow).greedy_above {
-                (*flow).modest = 0;
+                (*flow).demand = demand::GREEDY;
                 share.add_greedy();
-                // What it sent before was added packet by packet.
-                share.add_modest(((*flow).bytes - packet.wire_bytes).wrapping_neg());
-            } else {
+                if is_modest {
+                    // What it sent before was added packet by packet.
+                    share.add_modest(((*flow).bytes - packet.wire_bytes).wrapping_neg());
+                }
+            } else if is_modest {
                 share.add_modest(packet.wire_bytes);
             }
         }
@@ -141,12 +116,12 @@ pub(crate) unsafe fn count(flow: *mut Flow, share: Share) {
 
 /// The flow's share goes to the others.
 #[inline(always)]
-fn close(flow: *mut Flow, share: Share) {
+pub(crate) fn close(flow: *mut Flow, share: Share) {
     let epoch = share.epoch();
     // SAFETY: a flow lives as long as its socket, which the program holds.
     unsafe {
         let counted = (*flow).epoch == epoch;
-        let greedy = (*flow).modest == 0 && (*flow).epoch != 0;
+        let greedy = (*flow).demand == demand::GREEDY && (*flow).epoch != 0;
         if greedy && (counted || (*flow).epoch == epoch - 1) {
             share.remove_greedy(counted);
         }
@@ -163,7 +138,7 @@ unsafe fn begin(flow: *mut Flow, share: Share, epoch: u64) {
     unsafe {
         let last = epoch - 1;
         if (*flow).epoch != last {
-            (*flow).modest = 1;
+            (*flow).demand = demand::UNKNOWN;
             (*flow).greedy_above = if (*flow).epoch == 0 {
                 NEW_BYTES
             } else {
@@ -173,9 +148,13 @@ unsafe fn begin(flow: *mut Flow, share: Share, epoch: u64) {
         } else if (*flow).since != last {
             // Of its first epoch it had only a part.
             (*flow).greedy_above = share.greedy_bytes();
-            (*flow).modest = u32::from((*flow).bytes < (*flow).greedy_above);
+            (*flow).demand = if (*flow).bytes < (*flow).greedy_above {
+                demand::MODEST
+            } else {
+                demand::GREEDY
+            };
         }
-        if (*flow).modest == 0 {
+        if (*flow).demand == demand::GREEDY {
             share.add_greedy();
         }
         let payload_share = quotient((*flow).payload * WHOLE, (*flow).bytes);
@@ -189,108 +168,6 @@ unsafe fn begin(flow: *mut Flow, share: Share, epoch: u64) {
     }
 }
 
-/// Sets the pacing rate of a socket to its share, or back to what it was when there is no limit.
-/// `socket` is what `bpf_setsockopt` takes in the program at hand. Returns false when refused.
-#[inline(always)]
-pub(crate) fn pace(socket: *mut c_void, flow: *mut Flow, share: Share, now: u64) -> bool {
-    // SAFETY: a flow lives as long as its socket, which the program holds.
-    unsafe {
-        if share.rate().is_none() || (*flow).loopback == 1 {
-            return give_back(socket, flow);
-        }
-        if (*flow).original == 0 {
-            (*flow).original = pacing_rate(socket);
-        }
-        let rate = (share.level(now) * u64::from((*flow).payload_share)) >> 16;
-        let rate = rate
-            .min(u64::from((*flow).original))
-            .min(u64::from(UNLIMITED) - 1) as u32;
-        let paced = (*flow).paced;
-        if paced.abs_diff(rate) <= paced >> 8 {
-            return true;
-        }
-        if !set(socket, SOL_SOCKET, SO_MAX_PACING_RATE as c_int, rate) {
-            return false;
-        }
-        (*flow).paced = rate;
-        true
-    }
-}
-
-/// Holds a slow flow to small bursts. On a short path TCP sends up to 64 KiB at once, however slow
-/// its pacing (tcp_tso_autosize(), net/ipv4/tcp_output.c, v6.12): at 20 kB/s one such is three
-/// seconds' worth. What it may have under way bounds it; that is far over what the rate takes.
-///
-/// # Safety
-/// `flow` is the live flow of `socket`.
-#[inline(always)]
-unsafe fn bound_bursts(socket: *mut c_void, flow: *mut Flow, srtt_us: u64, mss: u64) {
-    // SAFETY: by contract.
-    unsafe {
-        if (*flow).paced == 0 {
-            return;
-        }
-        let time_us = 2 * srtt_us.min(SRTT_MAX_US) + BURST_US;
-        let bytes = u64::from((*flow).paced) * time_us / 1_000_000;
-        let wanted = SEGMENTS_MIN + quotient(bytes, mss);
-        let wanted = if wanted > SEGMENTS_MAX {
-            0
-        } else {
-            wanted as u32
-        };
-        let held = (*flow).segments;
-        // The kernel forgets the slow-start threshold with each change: few are made.
-        if held != 0 && wanted != 0 && held.abs_diff(wanted) <= held / 4 {
-            return;
-        }
-        if held != wanted {
-            hold_segments(socket, flow, wanted);
-        }
-    }
-}
-
-/// # Safety
-/// `flow` is the live flow of `socket`.
-#[inline(always)]
-unsafe fn hold_segments(socket: *mut c_void, flow: *mut Flow, segments: u32) {
-    let clamp = if segments == 0 { UNBOUNDED } else { segments };
-    // SAFETY: by contract.
-    unsafe {
-        if set(socket, IPPROTO_TCP, SEGMENTS_CLAMP, clamp) {
-            (*flow).segments = segments;
-        }
-    }
-}
-
-/// # Safety
-/// `flow` is the live flow of `socket`.
-#[inline(always)]
-pub(crate) unsafe fn give_back(socket: *mut c_void, flow: *mut Flow) -> bool {
-    // SAFETY: by contract.
-    unsafe {
-        if (*flow).segments != 0 {
-            hold_segments(socket, flow, 0);
-        }
-        if (*flow).paced == 0 {
-            return true;
-        }
-        (*flow).paced = 0;
-        set(
-            socket,
-            SOL_SOCKET,
-            SO_MAX_PACING_RATE as c_int,
-            (*flow).original,
-        )
-    }
-}
-
-/// As the kernel makes a socket.
-#[inline(always)]
-pub(crate) fn free(socket: *mut c_void) {
-    set(socket, SOL_SOCKET, SO_MAX_PACING_RATE as c_int, UNLIMITED);
-    set(socket, IPPROTO_TCP, SEGMENTS_CLAMP, UNBOUNDED);
-}
-
 /// What a flow is before it sends: of which size its headers are is not known yet.
 ///
 /// # Safety
@@ -301,117 +178,6 @@ pub(crate) unsafe fn set_up(flow: *mut Flow, mss: u64, headers: u32) {
     unsafe {
         if (*flow).payload_share == 0 {
             (*flow).payload_share = quotient(mss * WHOLE, mss + u64::from(headers)) as u32;
-        }
-    }
-}
-
-#[inline(always)]
-pub(crate) fn set(socket: *mut c_void, level: c_int, option: c_int, value: u32) -> bool {
-    let mut value = value;
-    // SAFETY: the value is on our stack, and of the length given.
-    let failed = unsafe { bpf_setsockopt(socket, level, option, (&raw mut value).cast(), 4) };
-    failed == 0
-}
-
-/// What the application set; kernels before 6.1 do not tell, and nearly none sets it.
-#[inline(always)]
-fn pacing_rate(socket: *mut c_void) -> u32 {
-    let mut value = 0u32;
-    // SAFETY: as above.
-    let failed = unsafe {
-        bpf_getsockopt(
-            socket,
-            SOL_SOCKET,
-            SO_MAX_PACING_RATE as c_int,
-            (&raw mut value).cast(),
-            4,
-        )
-    };
-    if failed == 0 && value != 0 {
-        value
-    } else {
-        UNLIMITED
-    }
-}
-
-#[sock_ops]
-pub(crate) fn hold_sock_ops(ctx: SockOpsContext) -> u32 {
-    try_hold_sock_ops(&ctx);
-    1
-}
-
-#[inline(always)]
-fn try_hold_sock_ops(ctx: &SockOpsContext) -> Option<()> {
-    let begins = match ctx.op() {
-        BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB | BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB => true,
-        BPF_SOCK_OPS_RTT_CB | BPF_SOCK_OPS_STATE_CB => false,
-        _ => return None,
-    };
-    let share = Share::get()?;
-    if begins && (share.rate().is_none() || is_local(ctx.ops)) {
-        return None;
-    }
-    // SAFETY: the context is valid while the program runs.
-    let socket = unsafe { (&raw const (*ctx.ops).__bindgen_anon_2.sk).read_volatile() };
-    if socket.is_null() {
-        return None;
-    }
-    let flow = of(socket.cast(), begins)?;
-    if ctx.op() == BPF_SOCK_OPS_STATE_CB {
-        if ctx.arg(1) == TCP_CLOSE {
-            close(flow, share);
-        }
-        return None;
-    }
-    if begins {
-        // SAFETY: as above.
-        let mss = unsafe { (&raw const (*ctx.ops).mss_cache).read_volatile() };
-        let headers = if ctx.family() == AF_INET6 {
-            HEADERS_V6
-        } else {
-            HEADERS_V4
-        };
-        // SAFETY: the storage of a socket that the program holds.
-        unsafe { set_up(flow, u64::from(mss), headers) };
-        ctx.set_cb_flags((ctx.cb_flags() | CALLBACKS) as i32).ok()?;
-        // SAFETY: as above.
-        unsafe { (*flow).attended = 1 };
-    }
-    // SAFETY: the helper has no preconditions.
-    let now = unsafe { bpf_ktime_get_ns() };
-    pace(ctx.ops.cast(), flow, share, now);
-    // SAFETY: as above; the kernel keeps eighths of microseconds.
-    unsafe {
-        let srtt_us = (&raw const (*ctx.ops).srtt_us).read_volatile() >> 3;
-        let mss = (&raw const (*ctx.ops).mss_cache).read_volatile();
-        bound_bursts(ctx.ops.cast(), flow, u64::from(srtt_us), u64::from(mss));
-    }
-    Some(())
-}
-
-/// Both ends on this host, as far as their addresses tell: such a connection goes over loopback.
-#[inline(always)]
-fn is_local(ops: *mut bpf_sock_ops) -> bool {
-    // SAFETY: the context is valid while the program runs; each is one word of it.
-    unsafe {
-        if (&raw const (*ops).family).read_volatile() == AF_INET6 {
-            let remote = [
-                (&raw const (*ops).remote_ip6[0]).read_volatile(),
-                (&raw const (*ops).remote_ip6[1]).read_volatile(),
-                (&raw const (*ops).remote_ip6[2]).read_volatile(),
-                (&raw const (*ops).remote_ip6[3]).read_volatile(),
-            ];
-            let local = [
-                (&raw const (*ops).local_ip6[0]).read_volatile(),
-                (&raw const (*ops).local_ip6[1]).read_volatile(),
-                (&raw const (*ops).local_ip6[2]).read_volatile(),
-                (&raw const (*ops).local_ip6[3]).read_volatile(),
-            ];
-            remote == local
-        } else {
-            let remote = (&raw const (*ops).remote_ip4).read_volatile();
-            let local = (&raw const (*ops).local_ip4).read_volatile();
-            remote == local || u32::from_be(remote) >> 24 == 127
         }
     }
 }

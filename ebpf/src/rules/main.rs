@@ -9,11 +9,13 @@
 #![feature(asm_experimental_arch)]
 
 mod address;
+mod connection;
 mod count;
 mod device;
 mod egress;
 mod flow;
 mod ingress;
+mod pacing;
 mod packet;
 mod port;
 mod share;

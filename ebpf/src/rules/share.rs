@@ -24,7 +24,7 @@ const NS_PER_SECOND: u64 = 1_000_000_000;
 const REACH_MIN_NS: u64 = 200_000_000;
 const IDLE_CATCH_UP_NS: u64 = 10_000_000;
 const BUSY_CATCH_UP_NS: u64 = 100_000_000;
-/// A flow sends at most so much at once, beside `BURST_NS`' worth: see `flow::burst_segments`.
+/// A flow sends at most so much at once, beside `BURST_US`' worth: see `pacing::bound_bursts`.
 const BURST_BYTES: u64 = 6_000;
 /// A flow that uses its share sends so often in an epoch, at the least.
 const BURSTS_PER_EPOCH: u64 = 4;

@@ -19,8 +19,9 @@ use aya_ebpf::maps::{Array, HashMap};
 use plimsoll_abi::layout::UNRESOLVED;
 use plimsoll_abi::rules::{Flow, HEADERS_V4, ONLY, Pass, TREE_ENTRIES, pass};
 
-use crate::flow::{self, IPPROTO_TCP};
+use crate::pacing::{self, IPPROTO_TCP};
 use crate::share::Share;
+use crate::{connection, flow};
 
 #[map(name = "PLIMSOLL_PASS")]
 static PASS: Array<Pass> = Array::with_max_entries(1, 0);
@@ -88,7 +89,7 @@ fn visit(socket: *const u8) -> Option<()> {
     }
     let full: *mut c_void = full.cast();
     if task == pass::FREE {
-        flow::free(full);
+        pacing::free(full);
         return None;
     }
     let flow = flow::of(full, task != pass::GIVE_BACK)?;
@@ -104,7 +105,7 @@ fn visit(socket: *const u8) -> Option<()> {
         }
         pass::SET => set(full, flow)?,
         // SAFETY: as above.
-        _ => unsafe { flow::give_back(full, flow) },
+        _ => unsafe { pacing::give_back(full, flow) },
     };
     // SAFETY: as above; one walk at a time runs.
     unsafe {
@@ -127,7 +128,7 @@ fn set(socket: *mut c_void, flow: *mut Flow) -> Option<bool> {
     }
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
-    Some(flow::pace(socket, flow, share, now))
+    Some(pacing::pace(socket, flow, share, now))
 }
 
 /// Makes the kernel call `sock_ops` for this socket too.
@@ -147,8 +148,8 @@ fn attend(socket: *mut c_void) -> bool {
     if unknown != 0 {
         return false;
     }
-    let flags = flags | flow::CALLBACKS;
-    flow::set(socket, IPPROTO_TCP, CALLBACK_FLAGS, flags)
+    let flags = flags | connection::CALLBACKS;
+    pacing::set(socket, IPPROTO_TCP, CALLBACK_FLAGS, flags)
 }
 
 /// Reads the member at `offset` behind a kernel address.

@@ -93,7 +93,7 @@ impl Plan {
         launches: 200,
         reactions: 100,
         kills: 20,
-        traffic: Duration::from_secs(6),
+        traffic: Duration::from_secs(10),
     };
     const QUICK: Self = Self {
         rounds: 3,

@@ -12,10 +12,10 @@ use super::super::layout;
 use super::attachment::Attached;
 use super::bpffs::with_bpffs;
 use super::descriptors;
-use super::encode;
 use super::error::HoldError;
 use super::load::{self, Loaded, Offsets, any, put, take_off, whole};
 use super::part::Part;
+use super::rate;
 use super::sockets::Walker;
 use super::target::Target;
 use super::value::Cell;
@@ -59,11 +59,11 @@ impl EgressRates {
         bits_per_second: u64,
         burst_bytes: Option<u64>,
     ) -> Result<Vec<String>, HoldError> {
-        let rate = |before| encode::egress(bits_per_second, burst_bytes, encode::now_ns(), before);
+        let state = |before| rate::egress(bits_per_second, burst_bytes, rate::now_ns(), before);
         let in_force = whole(&target.directory, Part::Egress)
             .and_then(|attached| Some((cell(&attached)?, attached)));
         if let Some((mut cell, attached)) = in_force {
-            cell.set(rate(Some(cell.get()?)))?;
+            cell.set(state(Some(cell.get()?)))?;
             let walker = match self.paced.remove(&id) {
                 Some(paced) => Ok(paced.walker),
                 None => self.walker_of(&attached),
@@ -76,7 +76,7 @@ impl EgressRates {
         let none = Offsets::new();
         let offsets = kernel.as_ref().map_or(&none, |kernel| &kernel.offsets);
         let mut object = load::object(offsets, &[])?;
-        Cell::within(&mut object, map::EGRESS)?.set(rate(None))?;
+        Cell::within(&mut object, map::EGRESS)?.set(state(None))?;
         let programs = load::programs(&mut object, Part::Egress)?;
         let walker = kernel
             .map_err(|reason| HoldError::Sockets(reason.clone()))

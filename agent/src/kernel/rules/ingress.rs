@@ -3,10 +3,10 @@
 use plimsoll_abi::rules::{Ingress, map};
 
 use super::applied::IngressMethod;
-use super::encode;
 use super::error::HoldError;
 use super::load::{self, put, take_off, whole};
 use super::part::Part;
+use super::rate;
 use super::target::Target;
 use super::value::Cell;
 use super::{queue, veth};
@@ -23,7 +23,7 @@ pub(super) fn set(
     if before != 0 && before != ifindex {
         clear_queue(before)?;
     }
-    let state = |ifindex| encode::ingress(bits_per_second, burst_bytes, ifindex, encode::now_ns());
+    let state = |ifindex| rate::ingress(bits_per_second, burst_bytes, ifindex, rate::now_ns());
     // Recorded before it is set: whoever clears the rate finds the queue.
     write(target, state(ifindex))?;
     let queued = end.and_then(|end| {

@@ -17,6 +17,7 @@ mod list;
 mod load;
 mod part;
 mod queue;
+mod rate;
 mod rule;
 mod sockets;
 mod support;

@@ -9,7 +9,7 @@ use super::figures::Figures;
 use super::judge;
 use super::needs::{self, Needs};
 use super::roster::{NoSuchPolicy, Roster};
-use super::series::{Moment, Observation};
+use super::series::{Moment, Observation, Series};
 use super::subject::Subject;
 use super::tally::Tally;
 use crate::ledger::Workload;
@@ -211,9 +211,10 @@ impl Evaluator {
     /// What is wanted of one workload; nothing of one that is not known.
     #[must_use]
     pub fn needs(&self, id: &str) -> Needs {
-        self.subjects
-            .get(id)
-            .map(Subject::needs)
+        let cpus = self.host.latest(Series::Cpus);
+        let subject = self.subjects.get(id);
+        subject
+            .map(|subject| subject.needs(cpus))
             .unwrap_or_default()
     }
 

@@ -111,6 +111,19 @@ impl Figures {
         Duration::try_from_secs_f64((line_us - stalled_us).max(0.0) / 1e6).unwrap_or(window)
     }
 
+    /// How long it takes at the least until more than so many CPUs are used over the window, on a
+    /// host with `cpus`. `None`: nothing is known of it yet.
+    pub(super) fn cpu_time_left(
+        &self,
+        window: Duration,
+        cores: f64,
+        cpus: f64,
+    ) -> Option<Duration> {
+        let used_ns = self.tracks.get(&Series::CpuTime)?.growth(window).growth;
+        let lacks = (cores * window.as_secs_f64() - used_ns / 1e9).max(0.0);
+        Some(Duration::try_from_secs_f64(lacks / cpus.max(1.0)).unwrap_or(window))
+    }
+
     /// The limit in force; `None` also without one.
     pub(super) fn in_force(&self, knob: Knob) -> Option<f64> {
         self.latest(Series::InForce(knob))

@@ -63,7 +63,13 @@ pub struct StallWant {
 
 impl Needs {
     /// Adds what a rule wants of the workload itself.
-    pub(super) fn add_rule(&mut self, rule: &Rule, state: &RuleState, figures: &Figures) {
+    pub(super) fn add_rule(
+        &mut self,
+        rule: &Rule,
+        state: &RuleState,
+        figures: &Figures,
+        cpus: Option<f64>,
+    ) {
         let pace = state.pace(rule);
         for (condition, leaf) in rule.when.leaves().into_iter().zip(&state.leaves) {
             if judge::subject(condition) == Subject::Host {
@@ -77,7 +83,9 @@ impl Needs {
                     self.events.insert(event.event);
                 }
                 Condition::Metric(_) | Condition::Rate(_) => {
-                    self.add_leaf(condition, leaf, pace, state.is_idle());
+                    let idle = state.is_idle();
+                    let left = idle.then(|| time_left(condition, leaf, figures, cpus));
+                    self.add_leaf(condition, leaf, pace, idle, left.flatten());
                 }
                 Condition::Any(_) | Condition::All(_) => {}
             }
@@ -103,21 +111,30 @@ impl Needs {
             }
             match condition {
                 Condition::Psi(psi) => self.add_stall(psi, &leaf, rule.hold_for, false, None),
-                _ => self.add_leaf(condition, &leaf, rule.hold_for, false),
+                _ => self.add_leaf(condition, &leaf, rule.hold_for, false, None),
             }
         }
     }
 
-    fn add_leaf(&mut self, condition: &Condition, leaf: &Leaf, pace: Duration, idle: bool) {
+    /// `left`: before that it cannot be past its line.
+    fn add_leaf(
+        &mut self,
+        condition: &Condition,
+        leaf: &Leaf,
+        pace: Duration,
+        idle: bool,
+        left: Option<Duration>,
+    ) {
         let Some(bound) = judge::bound(condition) else {
             return;
         };
         let window = judge::window(condition);
         let calm = leaf.calm(bound).filter(|_| idle && window.is_zero());
+        let paced = every(pace, window);
         for series in series_of_leaf(condition) {
             self.add(Want {
                 series,
-                every: every(pace, window),
+                every: left.map_or(paced, |left| doubled(paced, left)),
                 calm,
                 limits: knobs(bound),
             });
@@ -145,7 +162,11 @@ impl Needs {
             stall: psi.stall,
             window: psi.window,
             percent,
-            every: left.map_or(steady, |left| left.clamp(SOONEST, LATEST)),
+            every: match left {
+                Some(left) if left < steady => left.max(SOONEST),
+                Some(left) => doubled(steady, left),
+                None => steady,
+            },
             calm,
         });
     }
@@ -235,6 +256,48 @@ fn used_series(rule: &Rule) -> Vec<Series> {
 
 const fn is_throttle(action: &Action) -> bool {
     matches!(action, Action::Throttle(_))
+}
+
+/// How long it takes at the least until the condition can hold; `None`: that is not known.
+fn time_left(
+    condition: &Condition,
+    leaf: &Leaf,
+    figures: &Figures,
+    cpus: Option<f64>,
+) -> Option<Duration> {
+    let Condition::Metric(one) = condition else {
+        return None;
+    };
+    if one.bound.compare != Compare::Above {
+        return None;
+    }
+    match one.metric {
+        // CPU time grows no faster than all CPUs give it.
+        Metric::CpuUsage => figures.cpu_time_left(one.window, leaf.threshold?, cpus?),
+        // Without a quota no period passes; whether there is one, each snapshot tells.
+        Metric::CpuThrottledRatio => figures.in_force(Knob::CpuMax).is_none().then_some(LATEST),
+        Metric::MemoryUsage
+        | Metric::MemoryWorkingSet
+        | Metric::MemoryAnon
+        | Metric::MemorySwap
+        | Metric::PidsCurrent
+        | Metric::IoReadBytes
+        | Metric::IoWriteBytes
+        | Metric::IoReads
+        | Metric::IoWrites
+        | Metric::NetEgress
+        | Metric::NetIngress => None,
+    }
+}
+
+/// As seldom as is soon enough for what is `left`, in steps: what is asked for is not to change with
+/// each reading.
+fn doubled(paced: Duration, left: Duration) -> Duration {
+    let mut every = paced;
+    while every * 2 <= left.min(LATEST) {
+        every *= 2;
+    }
+    if left >= LATEST { LATEST } else { every }
 }
 
 fn every(pace: Duration, window: Duration) -> Duration {

@@ -139,10 +139,11 @@ impl Subject {
         rules.filter_map(|(_, state)| state.next_due()).min()
     }
 
-    pub(super) fn needs(&self) -> Needs {
+    /// On a host with so many CPUs.
+    pub(super) fn needs(&self, cpus: Option<f64>) -> Needs {
         let mut needs = Needs::default();
         for (rule, state) in self.governed.iter().flat_map(Governed::rules) {
-            needs.add_rule(rule, state, &self.figures);
+            needs.add_rule(rule, state, &self.figures, cpus);
         }
         needs
     }

@@ -202,13 +202,13 @@ impl Attended {
         &mut self,
         now: Instant,
         grown: Grown,
-        align: impl Fn(Instant) -> Instant,
+        next: impl Fn(Duration) -> Instant,
         scratch: &mut Scratch,
     ) -> Result<Found, Vanished> {
         let mut found = Found::default();
         let mut limits = BTreeSet::new();
         for (dial, plan) in &mut self.plans {
-            let next = align(now + plan.every(now, SOONEST));
+            let next = next(plan.every(now, SOONEST));
             if !plan.wants_reading(now, grown, next) {
                 continue;
             }

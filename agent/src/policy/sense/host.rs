@@ -63,11 +63,11 @@ impl Host {
     }
 
     /// Reads what is due.
-    pub(super) fn look(&mut self, now: Instant, align: impl Fn(Instant) -> Instant) -> Observation {
+    pub(super) fn look(&mut self, now: Instant, next: impl Fn(Duration) -> Instant) -> Observation {
         let mut seen = Observation::default();
         for (source, (every, due)) in &mut self.sources {
             if *due <= now {
-                *due = align(now + *every);
+                *due = next(*every);
                 read(*source, &mut seen);
             }
         }

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollTimeout};
 
@@ -30,7 +30,7 @@ use crate::cgroup::{
     Alarm, AlarmError, Controller, Hierarchy, Layout, Placement, Scratch, may_watch_pressure,
 };
 use crate::policy::condition::WatchedEvent;
-use crate::policy::evaluate::{Needs, Observation, SOONEST, Series};
+use crate::policy::evaluate::{Needs, Observation, Series};
 
 pub use self::degradation::{Degradation, degradations};
 pub use self::tally::SenseTally;
@@ -183,10 +183,10 @@ impl Sense {
     pub(super) fn look(&mut self, now: Instant) -> Vec<News> {
         self.tally.looks += 1;
         let start = self.start;
-        let align = |at: Instant| floor(start, at);
+        let next = |every: Duration| next_multiple(start, now, every);
         let grown = self.grown(now);
         let mut news = Vec::new();
-        let host = self.host.look(now, align);
+        let host = self.host.look(now, next);
         if !host.values.is_empty() {
             news.push(News::Host(host));
         }
@@ -195,7 +195,7 @@ impl Sense {
             if attended.due().is_none_or(|due| due > now) {
                 continue;
             }
-            let Ok(found) = attended.look(now, grown, align, &mut self.scratch) else {
+            let Ok(found) = attended.look(now, grown, next, &mut self.scratch) else {
                 vanished.push(Arc::clone(id));
                 continue;
             };
@@ -327,10 +327,29 @@ impl Sense {
     }
 }
 
-/// The last multiple of the shortest interval: what is due at nearly the same time is read together.
-fn floor(start: Instant, at: Instant) -> Instant {
-    let step = SOONEST.as_micros().max(1);
-    let since = at.saturating_duration_since(start).as_micros();
-    let over = u64::try_from(since % step).unwrap_or(0);
-    at - std::time::Duration::from_micros(over)
+/// When so much time next comes round: what is read equally often is read together, and judged once,
+/// and what is read half as often with every second of them.
+fn next_multiple(start: Instant, now: Instant, every: Duration) -> Instant {
+    let step = every.as_micros().max(1);
+    let since = now.saturating_duration_since(start).as_micros();
+    let to_go = u64::try_from(step - since % step).unwrap_or(u64::MAX);
+    now + Duration::from_micros(to_go)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_half_as_often_is_read_with_every_second() {
+        let start = Instant::now();
+        let ms = Duration::from_millis;
+        let late = start + ms(2_013);
+        assert_eq!(next_multiple(start, late, ms(200)), start + ms(2_200));
+        assert_eq!(next_multiple(start, late, ms(400)), start + ms(2_400));
+        assert_eq!(next_multiple(start, late, ms(1_000)), start + ms(3_000));
+        let sharp = start + ms(2_000);
+        assert_eq!(next_multiple(start, sharp, ms(200)), start + ms(2_200));
+        assert_eq!(next_multiple(start, start, ms(20)), start + ms(20));
+    }
 }

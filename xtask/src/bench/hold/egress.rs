@@ -18,13 +18,15 @@ const RECEIVER: &str = "10.79.0.2";
 const PORT: &str = "5201";
 /// Bytes of a packet from the IP header on for each byte of payload: 1,500 for 1,448.
 const OVERHEAD: f64 = 1_500.0 / 1_448.0;
+/// Both ends come before whatever else the machine does: a rate is measured, not its scheduler.
+const FIRST: [&str; 3] = ["chrt", "-f", "10"];
 const READY: Duration = Duration::from_secs(10);
 
 pub(super) fn measure(plan: &Plan, report: &mut Report, cgroups: &mut Cgroups) -> Result<()> {
     report.heading("Egress");
     report.line(&format!(
         "`plimsoll limit NAME --net-egress RATE` on a cgroup in a network namespace of its own; iperf3 sends TCP over a \
-         veth pair to another namespace for {} s, the first second left out. What the receiver counts, with IP and TCP \
+         veth pair to another namespace for {} s, after the first two. What the receiver counts, with IP and TCP \
          headers, off the rate. Retransmissions in brackets.",
         plan.traffic.as_secs()
     ));
@@ -86,8 +88,11 @@ impl Wire {
 
     /// How far off the rate it is, and how many segments were sent again.
     fn send(&self, cgroups: &Cgroups, time: Duration, rate: u64, flows: u32) -> Result<String> {
-        let mut serve = within(&self.receiver, "iperf3");
-        serve.args(["-s", "-1", "-p", PORT]).stdout(Stdio::null());
+        let mut serve = within(&self.receiver, FIRST[0]);
+        serve.args(&FIRST[1..]);
+        serve
+            .args(["iperf3", "-s", "-1", "-p", PORT])
+            .stdout(Stdio::null());
         let mut server = Ended(serve.spawn().context("cannot start iperf3")?);
         interrupt::poll("a listening receiver", READY, || {
             let listening = within(&self.receiver, "ss").args(["-Hltn"]).output().ok()?;
@@ -101,16 +106,9 @@ impl Wire {
         let mut client = Command::new("nsenter");
         client
             .arg(self.sender.namespace())
-            .args([
-                "sh",
-                "-c",
-                "read go; exec \"$@\"",
-                "sh",
-                "iperf3",
-                "-J",
-                "-O",
-                "1",
-            ])
+            .args(["sh", "-c", "read go; exec \"$@\"", "sh"])
+            .args(FIRST)
+            .args(["iperf3", "-J", "-O", "2"])
             .args(["-c", RECEIVER, "-p", PORT, "-t", &seconds, "-P", &flows])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());

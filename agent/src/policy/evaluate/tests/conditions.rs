@@ -217,6 +217,43 @@ fn events_are_counted_for_as_long_as_the_window_is() {
     assert_eq!(state, crate::policy::evaluate::State::Idle);
 }
 
+/// What cannot be past its line for a while is not read as if it could.
+#[test]
+fn cpu_time_is_read_as_often_as_it_could_matter() {
+    let when = |metric_is, value| metric(metric_is, above(Threshold::Value(value)), 2.0);
+    let world = |when| {
+        let rules = vec![rule(when, [2.0, 0.0, 0.0], vec![step(0.0, reclaim(1))])];
+        World::new(vec![policy("p", vec![], rules)]).0
+    };
+    let every = |world: &World| {
+        let wants = world.evaluator.needs(ID).wants;
+        wants.iter().map(|want| want.every).min().unwrap()
+    };
+    let paced = Duration::from_millis(200);
+
+    let mut usage = world(when(Metric::CpuUsage, 1.5));
+    usage.see(0.0, Series::CpuTime, Some(0.0));
+    assert_eq!(every(&usage), paced, "how many CPUs there are is not known");
+    let mut host = Observation::default();
+    host.put(Series::Cpus, Some(2.0));
+    let now = usage.moment();
+    usage.evaluator.observe_host(now, &host);
+    // Three seconds of it in two are too much: from nothing, two CPUs take 1.5 s.
+    usage.see(2.0, Series::CpuTime, Some(0.0));
+    assert_eq!(every(&usage), Duration::from_secs(1));
+    // 0.5 s.
+    usage.see(4.0, Series::CpuTime, Some(2.0e9));
+    assert_eq!(every(&usage), paced * 2);
+    usage.see(6.0, Series::CpuTime, Some(4.9e9));
+    assert_eq!(every(&usage), paced);
+
+    let mut throttled = world(when(Metric::CpuThrottledRatio, 50.0));
+    throttled.see(0.0, Series::Periods, Some(0.0));
+    assert_eq!(every(&throttled), Duration::from_secs(1), "no quota");
+    throttled.limit(1.0, Knob::CpuMax, Some(1.5));
+    assert_eq!(every(&throttled), paced);
+}
+
 #[test]
 fn the_hosts_figures_reach_every_workload() {
     let when = Condition::Metric(MetricCondition {
