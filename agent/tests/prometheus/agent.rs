@@ -19,19 +19,21 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    /// Starts it and waits until it has readings.
+    /// Starts it with a policy file's text and waits until it has readings.
     ///
     /// It reads ten times a second, so that what a scrape sees is at most 0.1 s old: that bounds the
     /// error of a rate over 30 s below a percent.
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(policy: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let metrics = free_address();
         let config = dir.path().join("plimsoll.toml");
         let socket = dir.path().join("plimsoll.sock");
         let (state, audit) = (dir.path().join("enforce"), dir.path().join("audit.jsonl"));
+        let file = dir.path().join("policy.toml");
+        fs::write(&file, policy).unwrap();
         let text = format!(
             "[agent]\nsocket = {socket:?}\ntick = \"100ms\"\n\n[metrics]\nlisten = \"{metrics}\"\n\n\
-             [policy]\nfile = \"\"\n\n[enforce]\nstate_dir = {state:?}\n\n[audit]\npath = {audit:?}\n\n[engine]\nenable = false\n"
+             [policy]\nfile = {file:?}\n\n[enforce]\nstate_dir = {state:?}\n\n[audit]\npath = {audit:?}\n\n[engine]\nenable = false\n"
         );
         fs::write(&config, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));

@@ -74,8 +74,8 @@ impl Cgroup {
     /// Made in the form that LXC gives its containers: there the path alone tells the name, and no
     /// engine has to be asked.
     pub(crate) fn create(hierarchies: &Hierarchies, role: &str) -> Self {
-        let name = format!("plimsoll-{role}-{}", std::process::id());
-        let below = |root: &PathBuf| root.join(format!("lxc.payload.{name}"));
+        let name = name_of(role);
+        let below = |root: &PathBuf| root.join(directory_of(&name));
         let v1 = NEEDED.iter().filter_map(|controller| {
             let root = hierarchies.v1.get(*controller)?;
             Some(((*controller).to_owned(), below(root)))
@@ -125,6 +125,15 @@ impl Cgroup {
         .unwrap();
     }
 
+    /// The bound on memory, in bytes; `None`: it has none.
+    pub(crate) fn memory_limit(&self) -> Option<u64> {
+        let file = match self.v1.get("memory") {
+            Some(dir) => dir.join("memory.limit_in_bytes"),
+            None => self.v2.join("memory.max"),
+        };
+        fs::read_to_string(file).unwrap().trim().parse().ok()
+    }
+
     /// Makes the kernel count I/O on a device. Only v1 has to be told: it counts where it throttles, and
     /// it throttles a device from the first limit on (`block/blk-throttle.h blk_should_throtl()`, v6.18).
     /// This limit is too high to be felt.
@@ -156,6 +165,19 @@ impl Cgroup {
             }
         }
     }
+}
+
+/// Where the cgroup for a role will be.
+pub(crate) fn path_of(role: &str) -> String {
+    format!("/{}", directory_of(&name_of(role)))
+}
+
+fn name_of(role: &str) -> String {
+    format!("plimsoll-{role}-{}", std::process::id())
+}
+
+fn directory_of(name: &str) -> String {
+    format!("lxc.payload.{name}")
 }
 
 impl Drop for Cgroup {

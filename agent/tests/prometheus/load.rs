@@ -1,4 +1,5 @@
-//! Two containers' worth of work: one burns CPU against a quota, one moves bytes.
+//! Three containers' worth of work: one burns CPU against a quota, one moves bytes, one is held by a
+//! policy.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::cgroup::{Cgroup, Hierarchies};
 use crate::disk::Disk;
+use crate::held;
 use crate::peer::Peer;
 
 /// Of one CPU. Low, so that two busy loops are throttled on any host.
@@ -18,6 +20,8 @@ pub(crate) struct Load {
     pub(crate) burn: Cgroup,
     /// Writes, reads, sends and receives, under a memory limit.
     pub(crate) shift: Cgroup,
+    /// A busy loop, as far as the policy lets it.
+    pub(crate) held: Cgroup,
     disk: Disk,
     peer: Option<Peer>,
     children: Vec<Child>,
@@ -29,6 +33,7 @@ impl Load {
         let mut load = Self {
             burn: Cgroup::create(hierarchies, "burn"),
             shift: Cgroup::create(hierarchies, "shift"),
+            held: Cgroup::create(hierarchies, held::ROLE),
             disk: Disk::attach(scratch),
             peer: None,
             children: Vec::new(),
@@ -39,6 +44,8 @@ impl Load {
             let spin = spawn(&load.burn, "while :; do :; done", None);
             load.children.push(spin);
         }
+        let spin = spawn(&load.held, "while :; do :; done", None);
+        load.children.push(spin);
         // The network namespace is made inside the cgroup: it is the container's own. Its network
         // is set up from outside, as an engine does, and only then is it used.
         let network = format!(

@@ -1,5 +1,5 @@
 //! Debian's Prometheus with our rules, and every query of our dashboard, against a live agent that
-//! watches a workload under load.
+//! watches workloads under load and holds one of them.
 //!
 //! Nothing of the host is used but its kernel: cgroups, network namespaces, ports and files are the
 //! test's own and go with it. The oracle for CPU time is the kernel's own counter file.
@@ -12,6 +12,7 @@ mod cpu_oracle;
 mod dashboard;
 mod disk;
 mod files;
+mod held;
 mod live;
 mod load;
 mod peer;

@@ -177,6 +177,13 @@ impl Cell {
         text.parse().unwrap()
     }
 
+    /// Time in which some task of it waited for memory, by cgroup v2.
+    pub(super) fn memory_pressure_us(&self) -> u64 {
+        let text = self.text(V2, "memory.pressure");
+        let some = text.lines().next().unwrap();
+        some.rsplit_once("total=").unwrap().1.parse().unwrap()
+    }
+
     /// Processes of it that the OOM killer took.
     pub(super) fn oom_kills(&self) -> u64 {
         if mount_of("memory").is_some() {

@@ -9,6 +9,7 @@ mod kills;
 mod monitor;
 mod operator;
 mod policy;
+mod pressure;
 mod reaction;
 mod scenarios;
 

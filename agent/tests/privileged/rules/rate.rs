@@ -1,6 +1,8 @@
 //! Egress rates, as the receiver measures them, on the wire from the IP header on.
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use plimsoll::kernel::{CgroupRules, TrafficRules};
 
 use super::wire::{BESIDE, LOOPBACK, MBIT, OVER_WIRE, Wire, id, within};
@@ -37,6 +39,22 @@ fn tcp_egress_is_the_rate() {
         .counters(wire.sender.directory(V2), id(&wire.sender))
         .unwrap();
     assert!(counted.egress.passed_bytes > 1_000_000, "{counted:?}");
+}
+
+/// Their first ten segments alone, which the kernel does not pace, are 0.8 s of the rate: that is paid
+/// back in time, and is not taken for what they use, which would leave each of them next to nothing.
+#[test]
+fn many_connections_at_once_come_to_a_slow_rate() {
+    let test = "many_connections_at_once_come_to_a_slow_rate";
+    let Some(mut wire) = Wire::make(test) else {
+        return;
+    };
+    let mut rules = CgroupRules::new();
+    wire.limit(&mut rules, &egress(10 * MBIT));
+    let report = wire.send(&["-t", "7", "-P", "64"]);
+    within(10.0, report.wire(), (10 * MBIT) as f64, "64 flows");
+    let settled = report.between(Duration::from_secs(3), Duration::from_secs(6));
+    within(5.0, settled, (10 * MBIT) as f64, "64 flows after 3 s");
 }
 
 #[test]
