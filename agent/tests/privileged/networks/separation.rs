@@ -38,7 +38,15 @@ fn networks_are_apart_and_lead_out() {
         let routes = web.namespace.run(|| ip("-j route show default"));
         let routes: serde_json::Value = serde_json::from_str(&routes).unwrap();
         assert_eq!(routes.as_array().unwrap().len(), 1);
-        assert_eq!(routes[0]["gateway"], "10.90.0.1");
+        assert_eq!(routes[0]["gateway"], "10.91.0.1", "the first by name");
+        let endpoint = networks.endpoints(&web.id).into_iter();
+        let back = endpoint.filter(|one| one.gateways.contains(&"10.91.0.1".parse().unwrap()));
+        back.for_each(|one| networks.detach(&one).unwrap());
+        networks.lead_out(&web.id, &web.namespace.path()).unwrap();
+        let routes = web.namespace.run(|| ip("-j route show default"));
+        let routes: serde_json::Value = serde_json::from_str(&routes).unwrap();
+        assert_eq!(routes[0]["gateway"], "10.90.0.1", "the one that is left");
+        assert_eq!(web.namespace.ask(OUTSIDE, 80).unwrap(), UPLINK);
     });
 }
 
