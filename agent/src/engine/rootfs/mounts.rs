@@ -140,6 +140,22 @@ impl Mounts {
     }
 }
 
+impl Mounts {
+    /// Leaves the directory as it was before the first mount, if nothing is mounted in it.
+    ///
+    /// # Errors
+    /// The mount table cannot be read, or the kernel refuses.
+    pub fn give_back(&self) -> Result<(), RootfsError> {
+        let mut points = mount_points()?;
+        points.retain(|point| point.starts_with(&self.directory));
+        if points.iter().any(|point| *point != self.directory) {
+            return Ok(());
+        }
+        // Two that were made ready for at once may have made two.
+        points.iter().try_for_each(|point| unmount_at(point))
+    }
+}
+
 /// All mount points of the agent's mount namespace.
 fn mount_points() -> Result<Vec<PathBuf>, RootfsError> {
     let failed = |error: ProcError| RootfsError::MountTable {
