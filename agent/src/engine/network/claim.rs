@@ -31,17 +31,24 @@ impl Claim {
         if claim.is_some() {
             return Ok(());
         }
-        match bind() {
-            Ok(listener) => *claim = Some(listener),
-            Err(error) if error.kind() == ErrorKind::AddrInUse && !is_roots() => {
-                tracing::warn!("a user who is not root has the name of this agent's networks");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match bind() {
+                Ok(listener) => *claim = Some(listener),
+                Err(error) if error.kind() != ErrorKind::AddrInUse => {
+                    return Err(NetworkError::Claim(error));
+                }
+                Err(_) if !is_roots() => {
+                    tracing::warn!("a user who is not root has the name of this agent's networks");
+                }
+                Err(_) if Instant::now() > deadline => return Err(NetworkError::Claimed),
+                Err(_) => {
+                    sleep(WAIT);
+                    continue;
+                }
             }
-            Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                return Err(NetworkError::Claimed);
-            }
-            Err(error) => return Err(NetworkError::Claim(error)),
+            return Ok(());
         }
-        Ok(())
     }
 }
 

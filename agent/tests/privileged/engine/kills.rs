@@ -21,10 +21,10 @@ use crate::support::poll;
 use victim::{CHILD, SEPARATOR, STEADY};
 
 /// Agents that are killed.
-const LIVES: u32 = 80;
+const LIVES: u32 = 50;
 /// Shims that are killed in each of them, and in one that lives on.
-const SHIMS: u32 = 5;
-const STEADY_SHIMS: u32 = 40;
+const SHIMS: u32 = 8;
+const STEADY_SHIMS: u32 = 60;
 const _: () = assert!(LIVES * (1 + SHIMS) + STEADY_SHIMS >= 500);
 
 /// A child, and what it said.
@@ -255,7 +255,7 @@ async fn kill_again_and_again(harbour: Harbour) {
         let mut victim = Victim::start(&harbour, "");
         for _ in 0..SHIMS {
             kill_a_shim(&harbour, &mut chance).await;
-            chance.pause(Duration::from_millis(25)).await;
+            chance.pause(Duration::from_millis(20)).await;
         }
         // While it takes over, too.
         chance.pause(Duration::from_millis(60)).await;
