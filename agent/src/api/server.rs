@@ -67,7 +67,7 @@ pub async fn serve(
 #[derive(Clone)]
 pub(super) struct Room {
     pub(super) api: ApiState,
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
 }
 
 fn router(api: ApiState, stop: CancellationToken) -> Router {

@@ -45,7 +45,7 @@ pub use process::Process;
 pub use seal::{SealError, Sealed, ensure_sealed};
 pub use settle::{Fate, settle, settle_one};
 pub use signal::{Signal, signal_of_name, signal_of_number};
-pub use spec::{LimitError, SpecError, Warning};
+pub use spec::{LimitError, SpecError, Warning, foresee};
 pub use state::{Exit, Joiner, Phase, State, Status};
 pub use state_dir::StateDir;
 pub use trace::Trace;

@@ -59,6 +59,7 @@ pub fn settle(root: &Path) -> io::Result<Vec<(Id, Result<Fate, LaunchError>)>> {
 pub fn settle_one(root: &Path, id: &Id) -> Result<Fate, LaunchError> {
     let container = match Container::open(root, id) {
         Err(LaunchError::NotFound(_)) => {
+            remove_half_made(root).map_err(|source| unreadable(id, source))?;
             remove_dir(&StateDir::new(root, id), id)?;
             return Ok(Fate::Undone);
         }
@@ -225,8 +226,14 @@ fn remove_half_made(root: &Path) -> io::Result<()> {
             .to_str()
             .and_then(|name| name.strip_prefix('~')?.rsplit_once('-'));
         let maker = maker.and_then(|(_, pid)| pid.parse::<u32>().ok());
-        if maker.is_some_and(|pid| Process::of(pid).is_err()) {
-            fs::remove_dir_all(entry.path())?;
+        // Killed, it may be a zombie for a while.
+        let is_gone = |pid| Process::of(pid).map_or(true, |maker| !maker.is_alive());
+        if maker.is_some_and(is_gone) {
+            match fs::remove_dir_all(entry.path()) {
+                // Somebody else settles, too.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
         }
     }
     Ok(())

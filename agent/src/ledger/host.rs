@@ -16,7 +16,10 @@ pub(super) fn read() -> HostReading {
         // Guest time is within user and nice already (kernel/sched/cputime.c, v6.12).
         let busy =
             all.user + all.nice + all.system + all.irq.unwrap_or(0) + all.softirq.unwrap_or(0);
-        host.cpu_busy_ns = (u128::from(busy) * 1_000_000_000 / ticks) as u64;
+        let rest = all.idle + all.iowait.unwrap_or(0) + all.steal.unwrap_or(0);
+        let nanoseconds = |time: u64| (u128::from(time) * 1_000_000_000 / ticks) as u64;
+        host.cpu_busy_ns = nanoseconds(busy);
+        host.cpu_time_ns = nanoseconds(busy + rest);
         host.cpus = stat.cpu_time.len() as u32;
     }
     if let Ok(memory) = procfs::Meminfo::current() {

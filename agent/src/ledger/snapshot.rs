@@ -146,6 +146,9 @@ pub struct TaskCounts {
 pub struct HostReading {
     /// All CPUs' busy time: user, nice, system, irq, softirq, steal-free, from `/proc/stat`.
     pub cpu_busy_ns: u64,
+    /// All CPUs' time, idle, waiting and stolen included, from `/proc/stat`.
+    #[serde(default)]
+    pub cpu_time_ns: u64,
     pub cpus: u32,
     pub memory_bytes: u64,
     pub memory_available_bytes: u64,

@@ -41,6 +41,7 @@ pub(super) fn snapshot(containers: u64) -> Snapshot {
         taken: taken(),
         host: HostReading {
             cpu_busy_ns: 9_000_000_000,
+            cpu_time_ns: 20_000_000_000,
             cpus: 2,
             memory_bytes: 8 << 30,
             memory_available_bytes: 4 << 30,

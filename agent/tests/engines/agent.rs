@@ -31,10 +31,11 @@ pub(crate) struct Config {
 
 /// A running agent, stopped on drop. Its log is printed when the test fails.
 pub(crate) struct Agent {
-    dir: TempDir,
-    address: SocketAddr,
-    network: Option<Network>,
+    /// Ends first: what it has mounted is in the directory, which goes last.
     daemon: Option<Daemon>,
+    network: Option<Network>,
+    address: SocketAddr,
+    dir: TempDir,
 }
 
 impl Agent {

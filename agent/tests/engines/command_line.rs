@@ -8,7 +8,7 @@ use crate::host::wait_until;
 use crate::{blocking_turn, skip};
 
 /// What is done, in the shell's words: `$D` is either command line, `$I` the image, `$T` a directory.
-const SCRIPTS: [(&str, &str); 20] = [
+const SCRIPTS: [(&str, &str); 22] = [
     ("exit codes", "$D run --rm $I true; echo $?; $D run --rm $I sh -c 'exit 42'; echo $?
         $D run --rm $I nosuch; echo $?; $D run --rm $I /etc; echo $?; $D run --pull never nope true; echo $?
         $D run --rm --wat $I true; echo $?; $D run --rm -m 1k $I true; echo $?; $D rm nope; echo $?
@@ -33,6 +33,14 @@ const SCRIPTS: [(&str, &str); 20] = [
         $D exec -d one true; echo $?; $D exec one touch /tmp/x; $D diff one"),
     ("start and attach", "$D create --name one $I sh -c 'echo hi; exit 5'; $D start -a one; echo $?
         $D create -i --name two $I cat; echo in | $D start -ai two; echo $?; $D attach two; echo $?"),
+    ("some streams", "$D run --rm -a stdout $I sh -c 'echo out; echo error >&2' 2>&1
+        $D run --rm -a stderr $I sh -c 'echo out; echo error >&2; exit 4' 2>&1; echo $?
+        echo in | $D run --name one -i -a stdin $I sh -c 'cat; exit 3' | wc -c; $D wait one; $D logs one
+        $D run -d -a stdout $I true; echo $?; $D run -a nope $I true; echo $?"),
+    ("volumes of another", "$D run --name one -v /data -v v1:/v $I sh -c 'echo x > /data/f; echo y > /v/f'
+        $D run --rm --volumes-from one $I cat /data/f /v/f; $D run --rm --volumes-from one:ro $I touch /data/g; echo $?
+        $D run --rm --volumes-from one -v v2:/v $I ls /v; $D run --rm --volumes-from nope $I true; echo $?
+        $D rm -v one; $D volume ls -q; $D volume rm v1 v2"),
     ("removed at the end", "$D run -d --rm --name one $I true; sleep 2; $D ps -aq | wc -l"),
     ("filters and forms", "$D run -d --name one -l x=y $I sleep 100; $D create --name two $I true
         $D ps -a -f name=on --format '{{.Names}}'; $D ps -n 1 --format '{{.Names}}'; $D ps -aq --no-trunc | wc -l

@@ -10,7 +10,9 @@ mod kills;
 mod life;
 mod logs;
 mod many;
+mod oom;
 mod restart;
+mod warnings;
 mod wired;
 
 use std::time::{Duration, Instant};

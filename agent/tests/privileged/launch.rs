@@ -1,6 +1,7 @@
 //! Workloads that Plimsoll launches itself. The oracles are the kernel's files, busybox's own words in
 //! the workload, and what is left on the host when it is gone.
 
+mod backpressure;
 pub(crate) mod bundle;
 mod cgroups;
 mod confinement;

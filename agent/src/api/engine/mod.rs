@@ -14,6 +14,7 @@ mod images;
 mod networks;
 mod parameters;
 mod refusal;
+mod stats;
 mod streams;
 mod system;
 mod transfer;
@@ -34,6 +35,7 @@ pub(super) fn routes() -> Router<Room> {
     Router::new()
         .merge(containers::routes())
         .merge(streams::routes())
+        .merge(stats::routes())
         .merge(exec::routes())
         .merge(archive::routes())
         .merge(images::routes())

@@ -128,6 +128,7 @@ pub(super) async fn exec(args: ExecArgs, engine: &Engine) -> Result<(), Failure>
     };
     let streams = Streams {
         stdin: interactive,
+        output: true,
         tty,
         detach_keys: args.detach_keys.unwrap_or_default(),
         mortal: true,
@@ -163,6 +164,8 @@ pub(super) async fn attach(args: AttachArgs, engine: &Engine) -> Result<(), Fail
     }
     let foreground = Foreground {
         stdin,
+        stdout: true,
+        stderr: true,
         tty,
         detach_keys: args.detach_keys.unwrap_or_default(),
         sig_proxy: args.sig_proxy && !tty,

@@ -15,6 +15,8 @@ use crate::api::ClientError;
 #[derive(Clone, Debug)]
 pub(super) struct Foreground {
     pub(super) stdin: bool,
+    pub(super) stdout: bool,
+    pub(super) stderr: bool,
     pub(super) tty: bool,
     pub(super) detach_keys: DetachKeys,
     pub(super) sig_proxy: bool,
@@ -42,12 +44,12 @@ impl Foreground {
         start: impl Future<Output = Result<(), Failure>>,
     ) -> Result<(), Failure> {
         let attach = format!("/containers/{}/attach", segment(id));
-        let stdin = if self.stdin { "1" } else { "0" };
+        let flag = |wanted| if wanted { "1" } else { "0" };
         let query = [
             ("stream", "1"),
-            ("stdin", stdin),
-            ("stdout", "1"),
-            ("stderr", "1"),
+            ("stdin", flag(self.stdin)),
+            ("stdout", flag(self.stdout)),
+            ("stderr", flag(self.stderr)),
         ];
         let (hijacked, end) = try_join!(
             engine.hijack(&attach, &query, &()),
@@ -67,6 +69,7 @@ impl Foreground {
         };
         let streams = Streams {
             stdin: self.stdin,
+            output: self.stdout || self.stderr,
             tty: self.tty,
             detach_keys: self.detach_keys,
             mortal: proxy.is_none(),

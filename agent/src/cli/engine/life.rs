@@ -100,6 +100,8 @@ pub(super) async fn start(
     let removed = container.host_config.and_then(|host| host.auto_remove) == Some(true);
     let foreground = Foreground {
         stdin: args.interactive && config.open_stdin == Some(true),
+        stdout: true,
+        stderr: true,
         tty,
         detach_keys: args.detach_keys.unwrap_or_default(),
         sig_proxy: !tty,

@@ -13,7 +13,7 @@ use super::super::output::Output;
 use super::client::{Engine, refused, segment};
 use super::detach::DetachKeys;
 use super::foreground::{self, Foreground};
-use super::options::ContainerArgs;
+use super::options::{ContainerArgs, Stream};
 
 const NO_SUCH_IMAGE: &str = "No such image";
 
@@ -85,7 +85,12 @@ pub(super) async fn run(args: RunArgs, engine: &Engine, out: &mut Output) -> Res
         help: _,
     } = args;
     let process = &container.process;
-    let (stdin, tty, name) = (process.interactive, process.tty, process.name.clone());
+    let [stdin, stdout, stderr] =
+        [Stream::Stdin, Stream::Stdout, Stream::Stderr].map(|stream| process.attaches(stream));
+    let (tty, name) = (process.tty, process.name.clone());
+    if detach && !process.attach.is_empty() {
+        return Err(Failure::new(Exit::Failed, "conflicting options: -a and -d"));
+    }
     let removed = container.life.rm;
     if !detach && stdin && tty && !io::stdin().is_terminal() {
         return Err(Failure::new(Exit::Failed, "the input device is not a TTY"));
@@ -110,6 +115,8 @@ pub(super) async fn run(args: RunArgs, engine: &Engine, out: &mut Output) -> Res
     }
     let foreground = Foreground {
         stdin,
+        stdout,
+        stderr,
         tty,
         detach_keys: detach_keys.unwrap_or_default(),
         sig_proxy,

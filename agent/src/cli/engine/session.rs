@@ -20,6 +20,8 @@ const BUFFER: usize = 32 << 10;
 #[derive(Clone, Debug)]
 pub(super) struct Streams {
     pub(super) stdin: bool,
+    /// Its output is waited for; else the end of standard input is the end.
+    pub(super) output: bool,
     /// The process has a terminal: one stream, bytes as they are.
     pub(super) tty: bool,
     pub(super) detach_keys: DetachKeys,
@@ -45,6 +47,7 @@ pub(super) async fn join(hijacked: Hijacked, streams: Streams) -> io::Result<End
     let (reader, writer) = stream.into_split();
     let Streams {
         stdin,
+        output: has_output,
         tty,
         detach_keys,
         mortal,
@@ -63,6 +66,7 @@ pub(super) async fn join(hijacked: Hijacked, streams: Streams) -> io::Result<End
             biased;
             sent = &mut input => match sent.map_err(io::Error::other)? {
                 Ok(Ended::Detached) => Ok(Ended::Detached),
+                Ok(_) if !has_output => Ok(Ended::Detached),
                 // A process that ended or closed its input wants no more; its output may go on.
                 _ => output.await.map(|()| Ended::Output),
             },

@@ -221,11 +221,32 @@ impl Engine {
         active.map(|cell| Workload::of(cell)).collect()
     }
 
-    /// Waits until the tasks have ended that the cancelled token told to. Containers go on.
+    /// One container, for attribution.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn workload(&self, wanted: &str) -> Result<Workload, EngineError> {
+        Ok(Workload::of(&*self.cell(wanted)?))
+    }
+
+    /// Whether a container has processes.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn runs(&self, wanted: &str) -> Result<bool, EngineError> {
+        Ok(self.cell(wanted)?.record().life.runs())
+    }
+
+    /// Waits until the tasks have ended that the cancelled token told to. Containers go on; without any, the
+    /// host is left without mounts.
     pub async fn stopped(&self) {
         self.shared.spares.clear();
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
+        let given_back = self.blocking(|shared| shared.parts.give_back_mounts());
+        if let Err(error) = given_back.await {
+            tracing::warn!(error = error.with_causes(), "a mount is left over");
+        }
     }
 
     pub(super) fn cell(&self, wanted: &str) -> Result<Arc<Cell>, EngineError> {

@@ -106,7 +106,7 @@ impl Shared {
         match self.let_run(cell, record, &mut held) {
             Ok(()) => Ok(held),
             Err(error) => {
-                undo(&cell.id, held);
+                self.undo(&cell.id, held);
                 Err(error)
             }
         }
@@ -154,16 +154,20 @@ impl Shared {
         cell.live(|life| life.start(process));
         Ok(())
     }
-}
 
-/// Ends one that was made and is not to run.
-fn undo(id: &crate::launch::Id, mut held: Held) {
-    // It may have ended by itself.
-    let _ = held.made.process.signal(Signal::KILL);
-    if let Err(error) = held.wait().map(drop) {
-        tracing::debug!(container = %id, %error, "not seen to end");
-    }
-    if let Err(error) = held.reap() {
-        tracing::debug!(container = %id, %error, "shim not reaped");
+    /// Ends one that was made and is not to run, whoever was killed meanwhile.
+    fn undo(&self, id: &crate::launch::Id, mut held: Held) {
+        // It may have ended by itself.
+        let _ = held.made.process.signal(Signal::KILL);
+        if let Err(error) = held.wait().map(drop) {
+            tracing::debug!(container = %id, %error, "not seen to end");
+        }
+        if let Err(error) = held.reap() {
+            tracing::debug!(container = %id, %error, "shim not reaped");
+        }
+        if let Err(error) = settle_one(&self.workloads(), id) {
+            let error = error.with_causes();
+            tracing::warn!(container = %id, error, "left over until it is started again or removed");
+        }
     }
 }

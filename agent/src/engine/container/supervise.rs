@@ -141,6 +141,10 @@ impl Engine {
         let own = Arc::clone(cell);
         let code = exit.code;
         let oom_killed = exit.oom_killed;
+        if exit.log_lines_lost > 0 {
+            let lost = exit.log_lines_lost;
+            tracing::warn!(container = %cell.id, lost, "lines of output did not get into the log");
+        }
         let recorded = self.blocking(move |shared| {
             shared.parts.release(&before.settings);
             let decision = restart::after_exit(&before.settings, &before.life, &exit);

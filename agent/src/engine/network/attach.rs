@@ -16,7 +16,7 @@ use crate::netlink::Route;
 
 impl Networks {
     /// Joins the network namespace at a path to a network: an interface with addresses, routes, published ports and
-    /// names. Its default route is the first network's that leads out.
+    /// names.
     ///
     /// When it fails, nothing is left. When the agent is killed meanwhile, `reap` finds the record.
     pub fn attach(
@@ -26,10 +26,16 @@ impl Networks {
         netns: &Path,
         wish: &Wish,
     ) -> Result<Endpoint, NetworkError> {
+        self.claim.take()?;
         let namespace = Namespace::open(netns)?;
         let (network, endpoint) = self.admit(network, container, wish)?;
         let (rules, links) = self.beside_rules(|| connect(&network, &endpoint, &namespace));
-        let joined = links.and(rules);
+        let joined = links.and(rules).and_then(|()| {
+            if self.endpoints(container).len() > 1 {
+                self.lead_out(container, netns)?;
+            }
+            Ok(())
+        });
         if let Err(error) = joined {
             if let Err(left) = self.detach(&endpoint) {
                 tracing::warn!(container, error = %left, "a half-made attachment is left over");

@@ -53,6 +53,12 @@ pub enum NetworkError {
         /// Who has it.
         network: String,
     },
+    /// Two engines would each take the other's for leftovers.
+    #[error("another agent has networks in this network namespace")]
+    Claimed,
+    /// Neither taken nor found taken.
+    #[error("cannot find out whether another agent has networks here")]
+    Claim(#[source] io::Error),
     /// Every default pool is used by another network or by a route of the host's.
     #[error("all predefined address pools have been fully subnetted")]
     PoolsExhausted,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use ipnet::IpNet;
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
 use netlink_packet_route::link::{
     InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth, LinkAttribute,
@@ -183,21 +183,17 @@ impl Route {
 
     /// `false`: somebody else's default route is there.
     pub(super) fn add_default_route(&self, gateway: IpAddr) -> io::Result<bool> {
-        let mut message = RouteMessage::default();
-        message.header.address_family = family(gateway);
-        message.header.table = RouteHeader::RT_TABLE_MAIN;
-        message.header.protocol = RouteProtocol::Boot;
-        message.header.scope = RouteScope::Universe;
-        message.header.kind = RouteType::Unicast;
-        message
-            .attributes
-            .push(RouteAttribute::Gateway(RouteAddress::from(gateway)));
-        let order = RouteNetlinkMessage::NewRoute(message);
+        let order = default_route(gateway);
         match self.order(order, NLM_F_CREATE | NLM_F_EXCL) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// In place of the one that is there, if there is one.
+    pub(super) fn replace_default_route(&self, gateway: IpAddr) -> io::Result<()> {
+        self.order(default_route(gateway), NLM_F_CREATE | NLM_F_REPLACE)
     }
 
     /// Where the host's routes lead, but for the default ones.
@@ -211,6 +207,19 @@ impl Route {
         };
         Ok(answers.into_iter().filter_map(destination).collect())
     }
+}
+
+fn default_route(gateway: IpAddr) -> RouteNetlinkMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = family(gateway);
+    message.header.table = RouteHeader::RT_TABLE_MAIN;
+    message.header.protocol = RouteProtocol::Boot;
+    message.header.scope = RouteScope::Universe;
+    message.header.kind = RouteType::Unicast;
+    message
+        .attributes
+        .push(RouteAttribute::Gateway(RouteAddress::from(gateway)));
+    RouteNetlinkMessage::NewRoute(message)
 }
 
 fn destination(route: &RouteMessage) -> Option<IpNet> {

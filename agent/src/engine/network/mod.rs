@@ -14,6 +14,7 @@
 
 mod attach;
 mod bridge;
+mod claim;
 mod conntrack;
 mod disk;
 pub mod dns;
@@ -39,6 +40,7 @@ mod ruleset;
 mod state;
 mod sysctl;
 mod veth;
+mod way_out;
 
 pub use error::NetworkError;
 pub use hosts::{ExtraHost, hostname, hosts};

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bollard::models;
 
+use super::claim::Claim;
 use super::disk::Disk;
 use super::dns::{Names, Publisher};
 use super::firewall::{Firewall, hindrances};
@@ -24,6 +25,7 @@ pub struct Networks {
     pub(super) disk: Disk,
     pub(super) firewall: Firewall,
     pub(super) names: Publisher,
+    pub(super) claim: Claim,
     state: Mutex<State>,
 }
 
@@ -67,6 +69,7 @@ impl Networks {
             firewall: Firewall::new(disk.path("rules.nft")),
             disk,
             names: Publisher::default(),
+            claim: Claim::default(),
             state: Mutex::new(state),
         };
         networks.tell_names(&networks.state());
@@ -78,6 +81,7 @@ impl Networks {
         &self,
         asked: &models::NetworkCreateRequest,
     ) -> Result<models::NetworkCreateResponse, NetworkError> {
+        self.claim.take()?;
         let mut state = self.state();
         if state
             .networks

@@ -25,6 +25,16 @@ impl Networks {
     /// removes interfaces that bear our tag and no record knows, and loads the rules anew.
     pub fn reap(&self, live: &BTreeSet<String>) -> Result<Reaped, NetworkError> {
         let mut reaped = Reaped::default();
+        // A network has its addresses before there is anything of it; without one, what is here is another's.
+        if self
+            .state()
+            .networks
+            .values()
+            .all(|one| one.pools.is_empty())
+        {
+            return Ok(reaped);
+        }
+        self.claim.take()?;
         let endpoints: Vec<Endpoint> = self.state().endpoints.values().cloned().collect();
         for endpoint in endpoints
             .iter()

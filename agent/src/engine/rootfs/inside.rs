@@ -20,6 +20,8 @@ use super::unpack::{Form, unpack};
 #[derive(Debug)]
 pub struct Inside {
     tree: Tree,
+    /// Where its root is for those inside; empty: it is theirs.
+    at: PathBuf,
 }
 
 /// What is at a path; the header `X-Docker-Container-Path-Stat` has it as JSON in base64.
@@ -53,15 +55,25 @@ impl Inside {
     /// # Errors
     /// It is no directory.
     pub fn open(root: &Path) -> io::Result<Self> {
+        Self::open_at(root, Path::new("/"))
+    }
+
+    /// Of a directory that is mounted at `at` inside: a volume, of which nothing else is seen.
+    ///
+    /// # Errors
+    /// It is no directory.
+    pub fn open_at(root: &Path, at: &Path) -> io::Result<Self> {
         let tree = Tree::open(root, Links::Follow)?;
-        Ok(Self { tree })
+        let at = lexical(at);
+        Ok(Self { tree, at })
     }
 
     /// Of a tree that is mounted nowhere.
     #[must_use]
-    pub const fn new(root: OwnedFd) -> Self {
+    pub fn new(root: OwnedFd) -> Self {
         let tree = Tree::new(root, Links::Follow);
-        Self { tree }
+        let at = PathBuf::new();
+        Self { tree, at }
     }
 
     pub(crate) const fn tree(&self) -> &Tree {
@@ -73,7 +85,7 @@ impl Inside {
     /// # Errors
     /// There is nothing, or it cannot be looked up. `container` is for the message.
     pub fn stat(&self, container: &str, path: &str) -> Result<PathStat, RootfsError> {
-        let asked = Asked::new(path);
+        let asked = Asked::new(path, &self.at);
         let (_, _, stat) = self.find(container, path, &asked)?;
         let is_link = tree::kind(&stat) == FileType::Symlink;
         let mtime = Duration::new(
@@ -104,7 +116,7 @@ impl Inside {
         path: &str,
         out: &mut dyn Write,
     ) -> Result<(), RootfsError> {
-        let asked = Asked::new(path);
+        let asked = Asked::new(path, &self.at);
         let (directory, name, _) = self.find(container, path, &asked)?;
         pack(directory.as_fd(), &name, &asked.base, out).map_err(|source| RootfsError::Read {
             path: path.to_owned(),
@@ -123,7 +135,7 @@ impl Inside {
         archive: impl Read,
         writing: Writing,
     ) -> Result<(), RootfsError> {
-        let asked = Asked::new(path);
+        let asked = Asked::new(path, &self.at);
         self.tree
             .directory(&asked.path)
             .map_err(|source| match source.kind() {
@@ -166,7 +178,7 @@ impl Inside {
             let root = of(self.tree.root().as_raw_fd())?;
             let end = of(end.as_raw_fd())?;
             let inside = end.strip_prefix(root).map_err(io::Error::other)?;
-            Ok(Path::new("/").join(inside))
+            Ok(Path::new("/").join(&self.at).join(inside))
         });
         let end = end.unwrap_or_else(|_| {
             let (parent, name) = tree::split(path);
@@ -176,7 +188,8 @@ impl Inside {
             let target = target
                 .map(std::ffi::CString::into_bytes)
                 .unwrap_or_default();
-            Path::new("/").join(parent).join(OsString::from_vec(target))
+            let from = Path::new("/").join(&self.at).join(parent);
+            from.join(OsString::from_vec(target))
         });
         end.to_string_lossy().into_owned()
     }
@@ -206,20 +219,12 @@ struct Asked {
 }
 
 impl Asked {
-    fn new(asked: &str) -> Self {
-        let mut path = PathBuf::new();
-        for component in Path::new(asked).components() {
-            match component {
-                Component::Normal(name) => path.push(name),
-                Component::ParentDir => {
-                    path.pop();
-                }
-                Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
-            }
-        }
+    fn new(asked: &str, at: &Path) -> Self {
+        let whole = lexical(Path::new(asked));
+        let path = whole.strip_prefix(at).unwrap_or(&whole).to_owned();
         let is_dot = asked == "." || asked.ends_with("/.");
         let is_directory = is_dot || asked.ends_with('/') || path == Path::new("");
-        let base = match path.file_name() {
+        let base = match whole.file_name() {
             _ if is_dot => OsStr::new("."),
             Some(name) => name,
             None => OsStr::new("/"),
@@ -230,6 +235,22 @@ impl Asked {
             path,
         }
     }
+}
+
+/// From the root, `..` by its letters.
+#[must_use]
+pub fn lexical(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => clean.push(name),
+            Component::ParentDir => {
+                clean.pop();
+            }
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    clean
 }
 
 /// Go's `os.FileMode` (src/io/fs/fs.go, 1.23).

@@ -19,6 +19,6 @@ mod whiteout;
 
 pub use archive::ArchiveError;
 pub use error::RootfsError;
-pub use inside::{Inside, PathStat, Writing};
+pub use inside::{Inside, PathStat, Writing, lexical};
 pub use mounts::Mounts;
 pub use overlay::{Overlay, unmount_at};

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use procfs::ProcError;
 use procfs::process::Process;
@@ -14,6 +15,9 @@ use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 
 use super::RootfsError;
 use super::overlay::{Overlay, unmount_at};
+
+/// See [`Mounts::keep_apart`].
+static KEEPING: Mutex<()> = Mutex::new(());
 
 /// Where root filesystems are mounted, one directory each. Nobody else's mount namespace gets a copy of
 /// what is mounted here later.
@@ -48,6 +52,8 @@ impl Mounts {
             path: self.directory.clone(),
             source: error.into(),
         };
+        // Two at once would each mount it: what is mounted between is hidden below the second.
+        let _one_at_a_time = KEEPING.lock().unwrap_or_else(PoisonError::into_inner);
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         let found = statx(CWD, &self.directory, flags, StatxFlags::empty()).map_err(failed)?;
         // Told since Linux 5.8 (fs/stat.c); workloads need a newer one.
@@ -137,6 +143,21 @@ impl Mounts {
             }
         }
         result.map(|()| names)
+    }
+}
+
+impl Mounts {
+    /// Leaves the directory as it was before the first mount, if nothing is mounted in it.
+    ///
+    /// # Errors
+    /// The mount table cannot be read, or the kernel refuses.
+    pub fn give_back(&self) -> Result<(), RootfsError> {
+        let mut points = mount_points()?;
+        points.retain(|point| point.starts_with(&self.directory));
+        if points.iter().any(|point| *point != self.directory) {
+            return Ok(());
+        }
+        points.iter().try_for_each(|point| unmount_at(point))
     }
 }
 

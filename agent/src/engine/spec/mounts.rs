@@ -63,17 +63,22 @@ impl Mounts {
                 )?,
                 Share::Own | Share::Other => shm(&host)?,
             };
-            if modes.ipc == Share::Other {
-                warnings.push(
-                    "/dev/shm is not shared with the other container; its message queues, semaphores \
-                     and System V segments are"
-                        .to_owned(),
-                );
-            }
             list.push(shm);
+            warn(modes, warnings);
         }
         list.append(&mut own);
         Ok(Self { list, propagation })
+    }
+}
+
+/// Tells what is not as its mode says.
+pub(super) fn warn(modes: &Modes, warnings: &mut Vec<String>) {
+    if modes.ipc == Share::Other {
+        warnings.push(
+            "/dev/shm is not shared with the other container; its message queues, semaphores and \
+             System V segments are"
+                .to_owned(),
+        );
     }
 }
 

@@ -67,10 +67,21 @@ pub(super) fn of(
     warnings: &mut Vec<String>,
 ) -> Result<LinuxResources, SpecError> {
     let mut host = parts.host();
+    warn(&mut host, parts.layout, warnings);
+    let mut resources = LinuxResources::default();
+    apply(&mut resources, &host)?;
+    if let Some(text) = parts.annotation(MEMORY_HIGH) {
+        resources.set_unified(Some(memory_high(text, parts.layout)?));
+    }
+    Ok(resources)
+}
+
+/// Completes what is not said, and tells what cannot be had.
+pub(super) fn warn(host: &mut HostConfig, layout: &Layout, warnings: &mut Vec<String>) {
     let memory = host.memory.unwrap_or(0);
     if memory > 0 && host.memory_swap.unwrap_or(0) == 0 {
         // As much swap as memory, as Docker has it, where swap can be limited.
-        if can_limit_swap(parts.layout) {
+        if can_limit_swap(layout) {
             host.memory_swap = Some(memory.saturating_mul(2));
         } else {
             warnings.push(
@@ -87,12 +98,6 @@ pub(super) fn of(
                 .to_owned(),
         );
     }
-    let mut resources = LinuxResources::default();
-    apply(&mut resources, &host)?;
-    if let Some(text) = parts.annotation(MEMORY_HIGH) {
-        resources.set_unified(Some(memory_high(text, parts.layout)?));
-    }
-    Ok(resources)
 }
 
 fn apply(resources: &mut LinuxResources, host: &HostConfig) -> Result<(), SpecError> {

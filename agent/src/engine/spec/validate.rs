@@ -159,6 +159,12 @@ fn network(body: &ContainerCreateBody, host: &HostConfig, modes: &Modes) -> Resu
     for extra in host.extra_hosts.iter().flatten() {
         extra_host(extra)?;
     }
+    if linked && modes.network != Share::Other {
+        return refuse(
+            "--link is not supported: containers find each other by name in a network that is made for \
+             them (network create)",
+        );
+    }
     if modes.network != Share::Other {
         return Ok(());
     }

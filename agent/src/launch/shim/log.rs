@@ -1,11 +1,10 @@
-//! The log of a workload's output, in the form of Docker's `json-file`.
+//! The log of a workload's output, in the form of Docker's `json-file`: from output to entries.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
 
 use super::LogFile;
+use super::log_queue::Queue;
+use super::log_writer::Writer;
 use crate::launch::state::now;
 
 /// A longer line is several entries, of which only the last ends with a newline, as with Docker.
@@ -18,15 +17,12 @@ pub(super) enum Stream {
     Error,
 }
 
-/// Appends entries, and starts anew when the file is long enough.
+/// Makes entries of output, and has them written.
 #[derive(Debug)]
 pub(super) struct Log {
-    file: File,
-    bytes: u64,
-    order: LogFile,
     /// Lines that have not ended yet.
     open: [Vec<u8>; 2],
-    lost: u64,
+    queue: Queue,
 }
 
 impl Stream {
@@ -40,19 +36,16 @@ impl Stream {
 
 impl Log {
     pub(super) fn open(order: &LogFile) -> io::Result<Self> {
-        let file = open(&order.path)?;
+        let writer = Writer::open(order)?;
         Ok(Self {
-            bytes: file.metadata()?.len(),
-            file,
-            order: order.clone(),
             open: [Vec::new(), Vec::new()],
-            lost: 0,
+            queue: Queue::new(order, writer),
         })
     }
 
     /// Entries that could not be written.
     pub(super) fn lost(&self) -> u64 {
-        self.lost
+        self.queue.lost()
     }
 
     /// Takes output as it comes.
@@ -75,7 +68,7 @@ impl Log {
                 open.drain(..whole);
             }
         }
-        self.write(&entries);
+        self.queue.push(entries);
     }
 
     /// What has no newline after it, at the end.
@@ -90,63 +83,9 @@ impl Log {
                 open.clear();
             }
         }
-        self.write(&entries);
+        self.queue.push(entries);
+        self.queue.drain();
     }
-
-    fn write(&mut self, entries: &Entries) {
-        if entries.count == 0 {
-            return;
-        }
-        let length = entries.text.len() as u64;
-        let most = self.order.max_bytes;
-        if most > 0
-            && self.bytes > 0
-            && self.bytes + length > most
-            && let Err(error) = self.rotate()
-        {
-            tracing::warn!(%error, "log not rotated");
-        }
-        match self.file.write_all(&entries.text) {
-            Ok(()) => self.bytes += length,
-            // The disk is full: the workload goes on, the loss is counted.
-            Err(_) => {
-                self.lost += entries.count;
-                // Half an entry would spoil the next; a file that cannot be cut keeps it.
-                let _ = self.file.set_len(self.bytes);
-            }
-        }
-    }
-
-    fn rotate(&mut self) -> io::Result<()> {
-        let path = &self.order.path;
-        let numbered = |number: u32| -> PathBuf {
-            let mut name = path.as_os_str().to_owned();
-            name.push(format!(".{number}"));
-            name.into()
-        };
-        if self.order.max_files > 1 {
-            for number in (1..self.order.max_files - 1).rev() {
-                match fs::rename(numbered(number), numbered(number + 1)) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
-            }
-            fs::rename(path, numbered(1))?;
-            self.file = open(path)?;
-        } else {
-            self.file.set_len(0)?;
-        }
-        self.bytes = 0;
-        Ok(())
-    }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    File::options()
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .open(path)
 }
 
 /// How much of it can be cut off without cutting a character in two.
@@ -159,14 +98,24 @@ fn whole_characters(text: &[u8]) -> usize {
 }
 
 /// Written at once.
-#[derive(Default)]
-struct Entries {
-    text: Vec<u8>,
-    count: u64,
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    pub(super) text: Vec<u8>,
+    pub(super) count: u64,
 }
 
 impl Entries {
-    fn add(&mut self, stream: Stream, line: &[u8]) {
+    /// In place of what is missing.
+    pub(super) fn notice(missing: u64) -> Self {
+        let mut entries = Self::default();
+        let text = format!(
+            "plimsoll: {missing} lines of output are missing here: the log could not take them\n"
+        );
+        entries.add(Stream::Error, text.as_bytes());
+        entries
+    }
+
+    pub(super) fn add(&mut self, stream: Stream, line: &[u8]) {
         let line = serde_json::Value::from(String::from_utf8_lossy(line));
         let (name, time) = (stream.name(), now());
         let entry = format!("{{\"log\":{line},\"stream\":\"{name}\",\"time\":\"{time}\"}}\n");

@@ -4,15 +4,24 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
+use std::fs;
+use std::path::Path;
+
+use super::super::request::Patience;
 use super::*;
 
 fn log(directory: &Path, max_bytes: u64, max_files: u32) -> Log {
-    Log::open(&LogFile {
-        path: directory.join("a.log"),
+    Log::open(&order(&directory.join("a.log"), max_bytes, max_files)).unwrap()
+}
+
+fn order(path: &Path, max_bytes: u64, max_files: u32) -> LogFile {
+    LogFile {
+        path: path.to_owned(),
         max_bytes,
         max_files,
-    })
-    .unwrap()
+        buffer_bytes: 1 << 20,
+        patience: Patience::Briefly,
+    }
 }
 
 fn entries(file: &Path) -> Vec<(String, String)> {
@@ -55,6 +64,7 @@ fn long_lines_are_cut_between_characters() {
     // Two bytes each, and one that puts them out of step.
     let text = format!("x{}\n", "é".repeat(LONGEST_ENTRY));
     log.take(Stream::Output, text.as_bytes());
+    log.finish();
     let found = entries(&directory.path().join("a.log"));
     assert_eq!(found.len(), 3);
     assert!(found.iter().take(2).all(|(_, text)| !text.ends_with('\n')));
@@ -70,6 +80,7 @@ fn files_are_rotated_and_bounded() {
         log.take(Stream::Output, format!("line {number}\n").as_bytes());
     }
     let file = |name: &str| directory.path().join(name);
+    log.finish();
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
     let mut all = Vec::new();
     for name in ["a.log.2", "a.log.1", "a.log"] {
@@ -90,19 +101,20 @@ fn one_file_starts_anew_and_goes_on_after_a_restart() {
     for _ in 0..50 {
         first.take(Stream::Error, b"again\n");
     }
+    first.finish();
     let length = fs::metadata(&path).unwrap().len();
     assert!(length > 0 && length <= 400, "{length}");
     let mut second = log(directory.path(), 0, 1);
     second.take(Stream::Error, b"more\n");
+    second.finish();
     assert!(fs::metadata(&path).unwrap().len() > length);
 }
 
 #[test]
 fn a_full_disk_is_counted() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut log = log(directory.path(), 0, 1);
-    log.file = File::options().write(true).open("/dev/full").unwrap();
+    let mut log = Log::open(&order("/dev/full".as_ref(), 0, 1)).unwrap();
     log.take(Stream::Output, b"a\nb\n");
+    log.finish();
     assert_eq!(log.lost(), 2);
 }
 

@@ -15,6 +15,8 @@ mod input;
 mod line;
 mod link;
 mod log;
+mod log_queue;
+mod log_writer;
 mod main;
 mod output;
 mod request;
@@ -24,7 +26,7 @@ pub use frame::{Frame, FrameError, Frames, Kind};
 pub use held::{Held, ShimError, Spare};
 pub use line::{Hello, Line, Welcome};
 pub use main::{meant, run};
-pub use request::{CreateRequest, JoinRequest, LogFile, Made, Stdio};
+pub use request::{CreateRequest, JoinRequest, LogFile, Made, Patience, Stdio};
 
 /// Name of the socket in a state directory.
 const SOCKET: &str = "shim.sock";

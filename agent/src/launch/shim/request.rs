@@ -71,6 +71,23 @@ pub struct LogFile {
     pub max_bytes: u64,
     /// Kept, the current one counted; 1 at least.
     pub max_files: u32,
+    /// Of entries that wait to be written.
+    pub buffer_bytes: u64,
+    pub patience: Patience,
+}
+
+/// How long a workload's output is held up when its log does not keep pace. What is not waited for is lost,
+/// counted, and the log says how much.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Patience {
+    /// Not at all.
+    None,
+    /// Half a second, once until the log has caught up.
+    #[default]
+    Briefly,
+    /// As long as it takes.
+    Ever,
 }
 
 /// From the shim.

@@ -55,6 +55,26 @@ pub(super) fn clamp(
     clamp_oom_score(process, warnings);
 }
 
+/// What [`clamp`] would warn of, with nothing tried: of the score, that it would have to be lowered.
+pub(in crate::launch) fn foresee(process: &Process, in_user_namespace: bool) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    // Without `/proc` nothing is launched either.
+    let Ok(held) = Held::read() else {
+        return warnings;
+    };
+    let mut process = process.clone();
+    let asked = process.oom_score_adj();
+    process.set_oom_score_adj(None);
+    clamp(&mut process, &held, in_user_namespace, &mut warnings);
+    if let (Some(asked), Some(own)) = (asked, own_oom_score())
+        && asked < own
+        && !held.has(CAP_SYS_RESOURCE)
+    {
+        warnings.push(Warning::OomScore { asked, given: own });
+    }
+    warnings
+}
+
 fn clamp_capabilities(process: &mut Process, held: Held, warnings: &mut Vec<Warning>) {
     let Some(mut sets) = process.capabilities().clone() else {
         return;

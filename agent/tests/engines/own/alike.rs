@@ -5,7 +5,7 @@ use crate::docker::IMAGE;
 use crate::{blocking_turn, skip};
 
 /// Compares what `commands` show on both sides. A leading `!` compares all but the errors' text.
-fn compare(sides: &[Side; 2], commands: &[&[&str]]) {
+pub(super) fn compare(sides: &[Side; 2], commands: &[&[&str]]) {
     for &arguments in commands {
         let (arguments, loosely) = match arguments {
             ["!", rest @ ..] => (rest, true),
@@ -36,7 +36,7 @@ fn compare_sorted(sides: &[Side; 2], arguments: &[&str]) {
     assert_eq!(ours, oracle, "docker {}", arguments.join(" "));
 }
 
-fn sides(test: &str) -> Option<[Side; 2]> {
+pub(super) fn sides(test: &str) -> Option<[Side; 2]> {
     match side::both() {
         Ok(sides) => Some(sides),
         Err(reason) => {
@@ -291,99 +291,6 @@ fn a_containers_life_is_dockers() {
 }
 
 #[test]
-fn files_go_in_and_out_as_with_docker() {
-    let _turn = blocking_turn();
-    let Some(sides) = sides("files_go_in_and_out_as_with_docker") else {
-        return;
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let file = side::file(dir.path(), "file", "from the host\n");
-    let file = file.to_str().unwrap();
-    let bind = format!("{}:/bound:ro", dir.path().display());
-    compare(
-        &sides,
-        &[
-            &["volume", "create", "--label", "x=y", "vol"],
-            &["volume", "ls", "--quiet", "--filter", "name=vol"],
-            &[
-                "run",
-                "--rm",
-                "-v",
-                "vol:/data",
-                IMAGE,
-                "sh",
-                "-c",
-                "echo kept > /data/file",
-            ],
-            &[
-                "run",
-                "--rm",
-                "-v",
-                "vol:/data:ro",
-                IMAGE,
-                "sh",
-                "-c",
-                "cat /data/file; touch /data/x",
-            ],
-            &[
-                "run",
-                "--rm",
-                "-v",
-                &bind,
-                IMAGE,
-                "sh",
-                "-c",
-                "cat /bound/file; touch /bound/x",
-            ],
-            &[
-                "run",
-                "--rm",
-                "--mount",
-                "type=volume,src=vol,dst=/m",
-                IMAGE,
-                "cat",
-                "/m/file",
-            ],
-            &[
-                "create",
-                "--name",
-                "files",
-                "-v",
-                "vol:/data",
-                IMAGE,
-                "sleep",
-                "1000",
-            ],
-            &["cp", file, "files:/tmp/"],
-            &["!", "cp", file, "files:/none/such/"],
-            &["start", "files"],
-            &["cp", file, "files:/data/new"],
-            &["exec", "files", "cat", "/tmp/file", "/data/new"],
-            &["!", "volume", "rm", "vol"],
-            &["rm", "--force", "files"],
-            &["volume", "rm", "vol"],
-        ],
-    );
-    let copied = sides.each_ref().map(|side| {
-        side.cli(&["create", "--name", "out", IMAGE, "true"]);
-        let tar = side
-            .command()
-            .args(["cp", "out:/bin", "-"])
-            .output()
-            .unwrap();
-        side.cli(&["rm", "out"]);
-        let mut names: Vec<String> = tar::Archive::new(tar.stdout.as_slice())
-            .entries()
-            .unwrap()
-            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
-            .collect();
-        names.sort();
-        names
-    });
-    assert_eq!(copied[0], copied[1]);
-}
-
-#[test]
 fn images_are_dockers() {
     let _turn = blocking_turn();
     let Some(sides) = sides("images_are_dockers") else {
@@ -423,58 +330,4 @@ fn images_are_dockers() {
             side.cli(&["rmi", "sent:1"]);
         }
     }
-}
-
-#[test]
-fn networks_are_dockers() {
-    let _turn = blocking_turn();
-    let Some(sides) = sides("networks_are_dockers") else {
-        return;
-    };
-    let serve = "while :; do echo -e 'HTTP/1.0 200 OK\\r\\n\\r\\nserved' | nc -l -p 80; done";
-    let fetch =
-        "for i in 1 2 3 4 5 6 7 8 9; do wget -qO- http://web/ && exit; sleep 0.2; done; exit 1";
-    compare(
-        &sides,
-        &[
-            &["network", "create", "--subnet", "10.123.0.0/24", "net"],
-            &[
-                "network",
-                "ls",
-                "--format",
-                "{{.Name}} {{.Driver}} {{.Scope}}",
-                "--filter",
-                "name=net",
-            ],
-            &[
-                "network",
-                "inspect",
-                "--format",
-                "{{range .IPAM.Config}}{{.Subnet}}{{end}} {{.Internal}}",
-                "net",
-            ],
-            &[
-                "run",
-                "-d",
-                "--name",
-                "web",
-                "--network",
-                "net",
-                IMAGE,
-                "sh",
-                "-c",
-                serve,
-            ],
-            &[
-                "inspect",
-                "--format",
-                "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}",
-                "web",
-            ],
-            &["run", "--rm", "--network", "net", IMAGE, "sh", "-c", fetch],
-            &["!", "network", "rm", "net"],
-            &["rm", "--force", "web"],
-            &["network", "rm", "net"],
-        ],
-    );
 }

@@ -126,14 +126,8 @@ impl Harbour {
         }
         let own = self.directory.display().to_string();
         let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        // The directory that the others are mounted in is a mount itself, until the next boot.
-        let always = format!(" {own}/run/rootfs ");
         let mounted = table.lines().filter(|line| line.contains(&own));
-        left.extend(
-            mounted
-                .filter(|line| !line.contains(&always))
-                .map(str::to_owned),
-        );
+        left.extend(mounted.map(str::to_owned));
         left.extend(self.processes());
         left
     }

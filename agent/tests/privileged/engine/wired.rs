@@ -201,7 +201,7 @@ async fn limits_are_changed_while_it_runs() {
 }
 
 /// Runs a test in a network namespace that stands for the host.
-fn on_host(test: &'static str, body: impl AsyncFnOnce(Harbour) + Send + 'static) {
+pub(super) fn on_host(test: &'static str, body: impl AsyncFnOnce(Harbour) + Send + 'static) {
     for tool in ["ip", "nft"] {
         if !installed(test, tool) {
             return;

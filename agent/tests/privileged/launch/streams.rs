@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use plimsoll::launch::shim::{Hello, Kind, Line, LogFile, Stdio};
+use plimsoll::launch::shim::{Hello, Kind, Line, LogFile, Patience, Stdio};
 use plimsoll::launch::{Exit, Phase};
 use serde_json::Value;
 
@@ -21,6 +21,8 @@ fn pipes(dock: &Dock, input: bool) -> Stdio {
             path: dock.file("log"),
             max_bytes: 100_000,
             max_files: 2,
+            buffer_bytes: 1 << 20,
+            patience: Patience::Briefly,
         }),
     }
 }

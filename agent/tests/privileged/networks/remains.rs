@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use plimsoll::engine::network::Wish;
+use plimsoll::engine::network::{NetworkError, Networks, Reaped, Wish};
 
 use super::world::{Container, Server, UPLINK, interfaces, ip, network, on_host, run};
 use crate::support::poll;
@@ -192,5 +192,33 @@ fn attaching_and_detaching_is_quick() {
             // What is meant is 20 ms; a busy host takes longer, but not each time.
             assert!(least.1 < Duration::from_millis(60), "{least:?}");
         }
+    });
+}
+
+#[test]
+fn the_networks_of_another_engine_are_left_alone() {
+    on_host("the_networks_of_another_engine_are_left_alone", |host| {
+        let networks = host.networks();
+        networks.create(&network("front", "10.90.0.0/24")).unwrap();
+        let web = Container::new("web");
+        web.attach(&networks, "front", &["8080:80"]);
+        let _server = Server::start(&web.namespace, 80);
+        let before = (interfaces(), run("nft", "list ruleset"));
+
+        let directory = tempfile::tempdir().unwrap();
+        let other = Networks::open(directory.path()).unwrap();
+        assert_eq!(other.reap(&BTreeSet::new()).unwrap(), Reaped::default());
+        let refused = other.create(&network("back", "10.91.0.0/24")).unwrap_err();
+        assert!(matches!(refused, NetworkError::Claimed), "{refused}");
+        let late = Container::new("late");
+        let wish = late.wish(&[]);
+        let refused = other.attach("bridge", &late.id, &late.namespace.path(), &wish);
+        assert!(matches!(refused, Err(NetworkError::Claimed)));
+        assert_eq!((interfaces(), run("nft", "list ruleset")), before);
+        assert!(host.outside.ask(UPLINK, 8080).is_some());
+
+        // When the first is gone the place is free.
+        drop(networks);
+        other.create(&network("back", "10.91.0.0/24")).unwrap();
     });
 }

@@ -22,7 +22,10 @@ use super::terminal;
 pub(super) use amount::{nanoseconds, pair};
 pub(super) use life::restart;
 pub(super) use limits::LimitArgs;
-pub(super) use process::{variable, variables};
+pub(super) use process::{Stream, variable, variables};
+
+/// The label that `--policy` sets.
+const POLICY: &str = "plimsoll.policy";
 
 /// Of a container that is made.
 #[derive(Clone, Debug, Args)]
@@ -58,6 +61,9 @@ pub(super) struct ContainerArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits")]
 struct HeldArgs {
+    /// Name that policies match as the label plimsoll.policy
+    #[arg(long, value_name = "NAME")]
+    policy: Option<String>,
     /// Memory above which it is slowed down
     #[arg(long, value_name = "BYTES")]
     memory_high: Option<String>,
@@ -89,11 +95,7 @@ impl ContainerArgs {
                 "--pull always: fetching images is not there yet; see `plimsoll load`",
             ));
         }
-        let mut body = ContainerCreateBody {
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
-            ..ContainerCreateBody::default()
-        };
+        let mut body = ContainerCreateBody::default();
         let mut host = HostConfig::default();
         let mut annotations: HashMap<_, _> = self.annotation.into_iter().collect();
         let mut positional = self.positional.into_iter();
@@ -115,6 +117,10 @@ impl ContainerArgs {
         self.start_limits.apply(&mut host);
         self.isolation.apply(&mut host)?;
         self.life.apply(&mut body, &mut host)?;
+        if let Some(policy) = self.held.policy.clone() {
+            let labels = body.labels.get_or_insert_default();
+            labels.insert(POLICY.to_owned(), policy);
+        }
         self.held.apply(&mut annotations);
         host.annotations = (!annotations.is_empty()).then_some(annotations);
         let size = terminal::size().filter(|_| body.tty == Some(true));

@@ -19,6 +19,9 @@ pub(in super::super) struct FileArgs {
     /// The same in words: type=bind|volume|tmpfs,source=…,target=…[,readonly]…
     #[arg(long, value_name = "OPTIONS", value_parser = mount::parse)]
     mount: Vec<Mount>,
+    /// What another container has mounted from the host, at the same places
+    #[arg(long, value_name = "CONTAINER[:ro|rw]")]
+    volumes_from: Vec<String>,
     /// Empty directory in memory
     #[arg(long, value_name = "DIR[:OPTIONS]")]
     tmpfs: Vec<String>,
@@ -49,6 +52,7 @@ impl FileArgs {
         let binds = binds.collect::<Result<Vec<_>, _>>()?;
         host.binds = (!binds.is_empty()).then_some(binds);
         body.volumes = (!volumes.is_empty()).then_some(volumes);
+        host.volumes_from = (!self.volumes_from.is_empty()).then_some(self.volumes_from);
         host.mounts = (!self.mount.is_empty()).then_some(self.mount);
         let tmpfs = self.tmpfs.iter().map(|tmpfs| {
             let (dir, options) = tmpfs.split_once(':').unwrap_or((tmpfs, ""));

@@ -10,6 +10,14 @@ use clap::Args;
 use super::super::super::failure::{Exit, Failure};
 use super::amount;
 
+/// One of a process's streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Stream {
+    Stdin,
+    Stdout,
+    Stderr,
+}
+
 /// Of the process.
 #[derive(Clone, Debug, Args)]
 pub(in super::super) struct ProcessArgs {
@@ -19,6 +27,9 @@ pub(in super::super) struct ProcessArgs {
     /// Give it a terminal
     #[arg(short, long)]
     pub(in super::super) tty: bool,
+    /// Stay with these streams only: stdin, stdout, stderr
+    #[arg(short, long, value_name = "STREAM", value_parser = stream)]
+    pub(in super::super) attach: Vec<Stream>,
     /// Name of the container
     #[arg(long, value_name = "NAME")]
     pub(in super::super) name: Option<String>,
@@ -64,12 +75,22 @@ pub(in super::super) struct ProcessArgs {
 }
 
 impl ProcessArgs {
+    /// Whether whoever starts it stays with this stream.
+    pub(in super::super) fn attaches(&self, stream: Stream) -> bool {
+        match self.attach.as_slice() {
+            [] => stream != Stream::Stdin || self.interactive,
+            only => only.contains(&stream),
+        }
+    }
+
     pub(super) fn apply(
         self,
         body: &mut ContainerCreateBody,
         host: &mut HostConfig,
     ) -> Result<(), Failure> {
-        body.attach_stdin = Some(self.interactive);
+        body.attach_stdin = Some(self.attaches(Stream::Stdin));
+        body.attach_stdout = Some(self.attaches(Stream::Stdout));
+        body.attach_stderr = Some(self.attaches(Stream::Stderr));
         body.open_stdin = Some(self.interactive);
         body.stdin_once = Some(self.interactive);
         body.tty = Some(self.tty);
@@ -101,6 +122,15 @@ impl ProcessArgs {
         host.group_add = (!self.group_add.is_empty()).then_some(self.group_add);
         host.init = self.init.then_some(true);
         Ok(())
+    }
+}
+
+fn stream(text: &str) -> Result<Stream, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "stdin" => Ok(Stream::Stdin),
+        "stdout" => Ok(Stream::Stdout),
+        "stderr" => Ok(Stream::Stderr),
+        _ => Err("valid streams are STDIN, STDOUT and STDERR".to_owned()),
     }
 }
 

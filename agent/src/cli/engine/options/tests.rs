@@ -182,3 +182,43 @@ fn options_that_are_refused() {
     }
     assert!(body(&[]).unwrap_err().contains("an image is missing"));
 }
+
+#[test]
+fn streams_are_chosen() {
+    let attached = |arguments: &[&str]| {
+        let body = body(&owned(&[arguments, &["image"]].concat())).unwrap();
+        ["AttachStdin", "AttachStdout", "AttachStderr", "OpenStdin"].map(|key| body[key] == true)
+    };
+    assert_eq!(attached(&[]), [false, true, true, false]);
+    assert_eq!(attached(&["-i"]), [true, true, true, true]);
+    assert_eq!(
+        attached(&["-i", "-a", "STDOUT"]),
+        [false, true, false, true]
+    );
+    assert_eq!(
+        attached(&["-a", "stdin", "-a", "stderr"]),
+        [true, false, true, false]
+    );
+    assert!(parse(&owned(&["-a", "nope", "image"])).is_err());
+}
+
+#[test]
+fn a_policys_name_is_a_label_and_volumes_come_from_others() {
+    let arguments = [
+        "--policy",
+        "batch",
+        "-l",
+        "a=b",
+        "--volumes-from",
+        "one:ro",
+        "image",
+    ];
+    let body = body(&owned(&arguments)).unwrap();
+    let labels = serde_json::json!({"plimsoll.policy": "batch", "a": "b"});
+    assert_eq!(body["Labels"], labels);
+    assert_eq!(
+        body["HostConfig"]["VolumesFrom"],
+        serde_json::json!(["one:ro"])
+    );
+    assert!(parse(&owned(&["--link", "one:alias", "image"])).is_err());
+}

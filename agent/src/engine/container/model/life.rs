@@ -10,6 +10,8 @@ use crate::launch::{Exit, Process};
 
 /// The exit code of which nobody knows.
 const UNKNOWN: i64 = 255;
+/// `State.Error` of a container whose shim was killed.
+const UNSEEN: &str = "the process that held the container was killed";
 
 /// Stations of a container's life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +108,9 @@ impl Life {
     pub(in crate::engine::container) fn end(&mut self, exit: &Exit) {
         self.rest(i64::from(exit.code), exit.at.clone());
         self.oom_killed = exit.oom_killed;
+        if exit.unseen {
+            UNSEEN.clone_into(&mut self.error);
+        }
     }
 
     /// It could not be started: one that never ran stays as it was made.

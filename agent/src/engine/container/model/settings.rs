@@ -9,8 +9,11 @@ use super::Durability;
 use crate::config::EngineConfig;
 use crate::engine::container::EngineError;
 use crate::engine::container::parts::Bound;
-use crate::launch::shim::{LogFile, Stdio};
+use crate::launch::shim::{LogFile, Patience, Stdio};
 use crate::launch::{Id, Signal, signal_of_name};
+
+/// What waits for a slow log, as Docker has it.
+const BUFFER: u64 = 1 << 20;
 
 /// A container's settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +52,11 @@ pub(in crate::engine::container) struct LogOptions {
     pub(in crate::engine::container) max_files: u32,
     /// `log-driver none`.
     pub(in crate::engine::container) off: bool,
+    #[serde(default)]
+    pub(in crate::engine::container) patience: Patience,
+    /// `max-buffer-size`; 0: [`BUFFER`].
+    #[serde(default)]
+    pub(in crate::engine::container) buffer_bytes: u64,
 }
 
 impl Settings {
@@ -117,6 +125,11 @@ impl Settings {
             path: log.to_owned(),
             max_bytes: self.log.max_bytes,
             max_files: self.log.max_files,
+            patience: self.log.patience,
+            buffer_bytes: match self.log.buffer_bytes {
+                0 => BUFFER,
+                bytes => bytes,
+            },
         });
         if self.has_terminal() {
             Stdio::Terminal { log }
@@ -150,7 +163,7 @@ impl LogOptions {
         let mut options = Self {
             max_bytes: config.log_max_bytes,
             max_files: config.log_max_files,
-            off: false,
+            ..Self::default()
         };
         let Some(asked) = host.and_then(|host| host.log_config.as_ref()) else {
             return Ok(options);
@@ -171,10 +184,11 @@ impl LogOptions {
                 "max-file" => {
                     options.max_files = value.parse().ok().filter(|&n| n > 0).ok_or_else(bad)?;
                 }
-                // The workload never waits for a log that cannot be written: lines are lost, and counted.
-                "mode" if matches!(value.as_str(), "blocking" | "non-blocking") => {}
+                // Without a word the workload does not wait for a log that hangs.
+                "mode" if value == "blocking" => options.patience = Patience::Ever,
+                "mode" if value == "non-blocking" => options.patience = Patience::None,
                 "mode" => return Err(bad()),
-                "max-buffer-size" => drop(bytes(value).ok_or_else(bad)?),
+                "max-buffer-size" => options.buffer_bytes = bytes(value).ok_or_else(bad)?,
                 "labels" | "labels-regex" | "env" | "env-regex" | "tag" | "compress" => {
                     let text = format!("log opt '{key}' is not supported");
                     return Err(EngineError::Invalid(text));
@@ -230,13 +244,23 @@ mod tests {
     fn log_options_are_dockers() {
         let found = options("json-file", &[("max-size", "10m"), ("max-file", "3")]).unwrap();
         assert_eq!((found.max_bytes, found.max_files), (10 << 20, 3));
+        assert_eq!(found.patience, Patience::Briefly);
         assert!(options("none", &[]).unwrap().off);
+        let modes = [
+            ("blocking", Patience::Ever),
+            ("non-blocking", Patience::None),
+        ];
+        for (mode, patience) in modes {
+            let found = options("", &[("mode", mode), ("max-buffer-size", "2m")]).unwrap();
+            assert_eq!((found.patience, found.buffer_bytes), (patience, 2 << 20));
+        }
         assert!(options("syslog", &[]).is_err());
         for (key, value) in [
             ("max-size", "0"),
             ("max-size", "x"),
             ("max-file", "0"),
             ("mode", "lazy"),
+            ("max-buffer-size", "much"),
             ("nonsense", "1"),
         ] {
             assert!(options("", &[(key, value)]).is_err(), "{key}={value}");

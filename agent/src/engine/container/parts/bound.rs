@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Parts;
 use crate::engine::container::EngineError;
 use crate::engine::container::handle::Shared;
+use crate::engine::rootfs::Inside;
 use crate::engine::spec::ResolvedMount;
 use crate::engine::volume::VolumeName;
 
@@ -38,6 +39,15 @@ impl Bound {
     /// Whether a path is on it.
     pub(super) fn has(&self, path: &Path) -> bool {
         path.starts_with(&self.target)
+    }
+
+    /// How deep it is: of two at a path, the deeper one is seen.
+    pub(super) fn depth(&self) -> usize {
+        self.target.components().count()
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        self.writable
     }
 }
 
@@ -161,11 +171,23 @@ impl Parts {
         let fills = bounds.iter().filter(|bound| bound.fills);
         for bound in fills {
             let Some(name) = &bound.name else { continue };
-            let image = crate::engine::rootfs::Inside::open(rootfs)
-                .map_err(EngineError::io("open", rootfs))?;
+            let image = Inside::open(rootfs).map_err(EngineError::io("open", rootfs))?;
             self.volumes.populate(name, &image, &bound.target)?;
         }
         Ok(())
+    }
+
+    /// What is in a volume or bind of a container that does not run; `image`: its root filesystem.
+    pub(super) fn inside_bound(
+        &self,
+        bound: &Bound,
+        image: &Inside,
+    ) -> Result<Inside, EngineError> {
+        if let (true, Some(name)) = (bound.fills, &bound.name) {
+            self.volumes.populate(name, image, &bound.target)?;
+        }
+        let source = self.resolve_one(bound)?.source;
+        Inside::open_at(&source, &bound.target).map_err(EngineError::io("open", &source))
     }
 
     /// As `inspect` shows them.

@@ -65,12 +65,12 @@ impl Parts {
                 }
             };
         }
+        let mut warnings = spec::foresee(body, &self.layout)?;
+        if let NetworkMode::Named(_) = mode {
+            warnings.extend(self.networks.warnings());
+        }
         let anonymous = body.volumes.clone().unwrap_or_default();
         let mounts = self.bounds(shared, &host, &anonymous)?;
-        let warnings = match mode {
-            NetworkMode::Named(_) => self.networks.warnings(),
-            NetworkMode::None | NetworkMode::Host | NetworkMode::Container(_) => Vec::new(),
-        };
         Ok(Completed {
             image,
             mounts,

@@ -91,6 +91,10 @@ impl Parts {
                 self.tell("disconnect", settings, &endpoint);
             }
         }
+        if let Some(process) = record.life.process.filter(|_| record.life.runs()) {
+            let netns = format!("/proc/{}/ns/net", process.pid);
+            self.networks.lead_out(id, Path::new(&netns))?;
+        }
         let is_first = matches!(mode(settings), NetworkMode::Named(first) if first == name);
         cell.set(|settings| {
             if let Some(config) = &mut settings.body.networking_config

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use bollard::models::{ChangeType, FilesystemChange};
 
-use super::{Parts, Root};
+use super::{Bound, Parts, Root};
 use crate::engine::container::EngineError;
 use crate::engine::container::model::{ContainerDir, Life, Settings};
-use crate::engine::rootfs::{Inside, PathStat, Writing};
+use crate::engine::rootfs::{Inside, PathStat, Writing, lexical};
 
 /// As the API numbers it.
 const ADDED: ChangeType = ChangeType::_1;
@@ -70,11 +70,16 @@ impl Parts {
             let text = "container rootfs is marked read-only".to_owned();
             return Err(EngineError::Invalid(text));
         }
+        let bound = bound_at(settings, path);
+        if bound.is_some_and(|bound| !bound.is_writable()) {
+            let text = "mounted volume is marked read-only".to_owned();
+            return Err(EngineError::Invalid(text));
+        }
         let inside = self.inside(settings, life, dir, path)?;
         Ok(inside.write(settings.id.as_str(), path, archive, writing)?)
     }
 
-    /// As its processes see it while it runs; what is on a mount then only.
+    /// As its processes see it while it runs; else what is at the path, on a volume or not.
     fn inside(
         &self,
         settings: &Settings,
@@ -91,12 +96,15 @@ impl Parts {
                 return Ok(inside);
             }
         }
-        let asked = Path::new("/").join(path);
-        if settings.mounts.iter().any(|bound| bound.has(&asked)) {
-            let text =
-                format!("{path} is on a mount, which is there while the container runs: start it");
-            return Err(EngineError::Invalid(text));
+        let image = self.at_rest(settings, dir)?;
+        match bound_at(settings, path) {
+            Some(bound) => self.inside_bound(bound, &image),
+            None => Ok(image),
         }
+    }
+
+    /// The root filesystem of one that does not run.
+    fn at_rest(&self, settings: &Settings, dir: &ContainerDir) -> Result<Inside, EngineError> {
         match self.root(settings, dir.path())? {
             Root::Direct(path) => Inside::open(&path).map_err(EngineError::io("open", &path)),
             Root::Layers(overlay) => {
@@ -106,6 +114,13 @@ impl Parts {
             }
         }
     }
+}
+
+/// What is mounted where a path leads.
+fn bound_at<'a>(settings: &'a Settings, path: &str) -> Option<&'a Bound> {
+    let asked = Path::new("/").join(lexical(Path::new(path)));
+    let there = settings.mounts.iter().filter(|bound| bound.has(&asked));
+    there.max_by_key(|bound| bound.depth())
 }
 
 /// Leaves out the files that are there for ours to be mounted over, and the directory that is changed by

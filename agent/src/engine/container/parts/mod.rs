@@ -58,6 +58,11 @@ enum Root {
 }
 
 impl Parts {
+    /// The mount that is there for others to be mounted in, if there are none.
+    pub(super) fn give_back_mounts(&self) -> Result<(), EngineError> {
+        Ok(self.mounts.give_back()?)
+    }
+
     pub(super) fn open(
         config: &EngineConfig,
         layout: Layout,

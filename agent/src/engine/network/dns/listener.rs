@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt::BindToDevice};
@@ -41,6 +42,7 @@ pub(super) struct Responder {
     pub(super) names: Names,
     pub(super) upstreams: Upstreams,
     pub(super) favourite: Favourite,
+    pub(super) dropped: AtomicU64,
 }
 
 impl Sockets {
@@ -88,7 +90,7 @@ impl Responder {
                         Verdict::Reply(reply) => drop(datagrams.send_to(&reply, asker).await),
                         Verdict::Forward(servers) => {
                             let Ok(permit) = Arc::clone(&under_way).try_acquire_owned() else {
-                                tracing::debug!(%asker, "too many questions at once");
+                                self.count_dropped(asker.ip());
                                 continue;
                             };
                             let (this, socket) = (Arc::clone(&self), Arc::clone(&datagrams));
@@ -129,6 +131,14 @@ impl Responder {
             timeout(IDLE, write(&mut stream, &reply)).await??;
         }
         Ok(())
+    }
+
+    /// Told ever more seldom: one who asks too much is not to fill the log.
+    fn count_dropped(&self, asker: IpAddr) {
+        let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+        if dropped.is_power_of_two() {
+            tracing::warn!(%asker, dropped, network = self.zone, "questions for names are dropped: too many at once");
+        }
     }
 
     fn look_up(&self, asker: IpAddr, question: &[u8], datagram: bool) -> Verdict {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -65,6 +66,7 @@ pub async fn serve(mut names: Names, upstreams: Upstreams, cancel: CancellationT
                         names: names.clone(),
                         upstreams: Arc::clone(&upstreams),
                         favourite: Favourite::default(),
+                        dropped: AtomicU64::new(0),
                     });
                     let token = cancel.child_token();
                     tasks.spawn(responder.run(sockets, token.clone()));

@@ -1,0 +1,94 @@
+//! The files of a log: appended to, and started anew when they are long enough.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::LogFile;
+use super::log::Entries;
+
+/// Writes entries; may block for as long as the disk does.
+#[derive(Debug)]
+pub(super) struct Writer {
+    file: File,
+    bytes: u64,
+    order: LogFile,
+    /// Entries that were not written since the last that was.
+    missing: u64,
+}
+
+impl Writer {
+    pub(super) fn open(order: &LogFile) -> io::Result<Self> {
+        let file = open(&order.path)?;
+        Ok(Self {
+            bytes: file.metadata()?.len(),
+            file,
+            order: order.clone(),
+            missing: 0,
+        })
+    }
+
+    /// Writes entries, and before them how many are missing; how many are lost now.
+    pub(super) fn write(&mut self, entries: &Entries, missing: u64) -> u64 {
+        self.missing += missing;
+        if self.missing > 0 && self.append(&Entries::notice(self.missing).text) {
+            self.missing = 0;
+        }
+        if entries.count == 0 || self.append(&entries.text) {
+            return 0;
+        }
+        self.missing += entries.count;
+        entries.count
+    }
+
+    fn append(&mut self, text: &[u8]) -> bool {
+        let length = text.len() as u64;
+        let most = self.order.max_bytes;
+        if most > 0
+            && self.bytes > 0
+            && self.bytes + length > most
+            && let Err(error) = self.rotate()
+        {
+            tracing::warn!(%error, "log not rotated");
+        }
+        let written = self.file.write_all(text);
+        match written {
+            Ok(()) => self.bytes += length,
+            // The disk is full. Half an entry would spoil the next; a file that cannot be cut keeps it.
+            Err(_) => drop(self.file.set_len(self.bytes)),
+        }
+        written.is_ok()
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        let path = &self.order.path;
+        let numbered = |number: u32| -> PathBuf {
+            let mut name = path.as_os_str().to_owned();
+            name.push(format!(".{number}"));
+            name.into()
+        };
+        if self.order.max_files > 1 {
+            for number in (1..self.order.max_files - 1).rev() {
+                match fs::rename(numbered(number), numbered(number + 1)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            fs::rename(path, numbered(1))?;
+            self.file = open(path)?;
+        } else {
+            self.file.set_len(0)?;
+        }
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .open(path)
+}
