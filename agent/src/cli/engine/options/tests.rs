@@ -203,7 +203,7 @@ fn streams_are_chosen() {
 }
 
 #[test]
-fn a_policys_name_is_a_label_and_volumes_come_from_others() {
+fn a_policy_is_named_by_a_label_and_volumes_come_from_others() {
     let arguments = [
         "--policy",
         "batch",
