@@ -16,7 +16,7 @@ use super::super::output::Output;
 use super::client::{Engine, nothing, segment, streamed};
 use super::images::split;
 use super::lines::Values;
-use super::prune::{self, PruneArgs};
+use super::prune::{self, Pruning};
 use super::{chunks, listing};
 use crate::api::ClientError;
 
@@ -91,7 +91,7 @@ pub(crate) struct PruneImagesArgs {
     #[arg(short, long)]
     all: bool,
     #[command(flatten)]
-    prune: PruneArgs,
+    prune: Pruning,
 }
 
 /// A line of progress.

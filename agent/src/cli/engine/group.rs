@@ -7,7 +7,7 @@ use super::super::failure::Failure;
 use super::super::output::Output;
 use super::client::Engine;
 use super::inspect::{self, InspectOneKindArgs, Kind};
-use super::prune::{self, PruneArgs};
+use super::prune::{self, Pruning};
 use super::{ContainerVerb, archive_verbs, images, ps, run_container};
 
 /// Containers: the verbs without `container` do the same
@@ -27,7 +27,7 @@ enum ContainerGroup {
     /// Show everything about containers, as JSON
     Inspect(InspectOneKindArgs),
     /// Remove containers that do not run
-    Prune(PruneArgs),
+    Prune(Pruning),
 }
 
 /// Images
@@ -85,7 +85,7 @@ pub(super) async fn image(
     }
 }
 
-async fn prune(args: &PruneArgs, engine: &Engine, out: &mut Output) -> Result<(), Failure> {
+async fn prune(args: &Pruning, engine: &Engine, out: &mut Output) -> Result<(), Failure> {
     let what = "all containers that do not run";
     let pruned: ContainerPruneResponse = args.carry_out(what, "/containers/prune", engine).await?;
     let ids = pruned.containers_deleted.unwrap_or_default();

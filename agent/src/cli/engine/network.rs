@@ -19,7 +19,7 @@ use super::inspect::{InspectOneKindArgs, Kind};
 use super::listing::{self, Column};
 use super::names::each;
 use super::options::pair;
-use super::prune::{self, PruneArgs};
+use super::prune::{self, Pruning};
 use super::template::Form;
 use super::{human, inspect};
 
@@ -55,7 +55,7 @@ enum Verb {
         container: String,
     },
     /// Remove networks that no container is in
-    Prune(PruneArgs),
+    Prune(Pruning),
 }
 
 /// Make a network
@@ -265,7 +265,7 @@ async fn connect(args: ConnectArgs, engine: &Engine) -> Result<(), Failure> {
     Ok(engine.tell(&path, &[], &request).await?)
 }
 
-async fn prune(args: &PruneArgs, engine: &Engine, out: &mut Output) -> Result<(), Failure> {
+async fn prune(args: &Pruning, engine: &Engine, out: &mut Output) -> Result<(), Failure> {
     let what = "all networks that no container is in";
     let pruned: NetworkPruneResponse = args.carry_out(what, "/networks/prune", engine).await?;
     let names = pruned.networks_deleted.unwrap_or_default();

@@ -11,8 +11,9 @@ use super::super::units;
 use super::client::Engine;
 use super::filters::{self, Filter};
 
+// No documentation of its own: that would stand in place of the verbs'.
 #[derive(Debug, Args)]
-pub(super) struct PruneArgs {
+pub(super) struct Pruning {
     /// Do not ask
     #[arg(short, long)]
     force: bool,
@@ -21,7 +22,7 @@ pub(super) struct PruneArgs {
     filter: Vec<Filter>,
 }
 
-impl PruneArgs {
+impl Pruning {
     pub(super) fn add(&mut self, name: &str, value: bool) {
         self.filter.push(Filter {
             name: name.to_owned(),

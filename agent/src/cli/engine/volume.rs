@@ -81,7 +81,7 @@ struct PruneArgs {
     #[arg(short, long)]
     all: bool,
     #[command(flatten)]
-    prune: prune::PruneArgs,
+    prune: prune::Pruning,
 }
 
 pub(super) async fn run(

@@ -2,7 +2,8 @@
 //!
 //! A kill by policy must plausibly relieve what it is for. Which resource that is, the condition
 //! names; of that the target must use a fair part: of what the host has in use, or of its own limit,
-//! where it is the limit that it is about. Where there is no figure to tell by, the policy decides.
+//! where it is the limit that it is about. Where there is no figure to tell by, the policy decides: tasks
+//! are nobody's but the target's own, and a fork bomb is to end before it is at its limit.
 
 use crate::ledger::{HostReading, Workload};
 
@@ -33,7 +34,6 @@ pub(crate) fn plausible_gain(
     let parts = [
         ("memory", "memory.", memory(workload, host)),
         ("CPU time", "cpu.", cpu(workload, host)),
-        ("tasks", "pids.", pids(workload)),
     ];
     let named = parts
         .into_iter()
@@ -49,8 +49,16 @@ pub(crate) fn plausible_gain(
             Some(_) | None => return Ok(()),
         }
     }
-    // Others (`io`, `net`, events) have no figure of one moment.
-    let others = ["io.", "net.", "oom_kill", "exec", "exit", "namespace"];
+    // Others (`io`, `net`, events) have no figure of one moment, or none of the host's.
+    let others = [
+        "io.",
+        "net.",
+        "pids.",
+        "oom_kill",
+        "exec",
+        "exit",
+        "namespace",
+    ];
     match refused {
         Some(refused) if !others.iter().any(|other| condition.contains(other)) => Err(refused),
         Some(_) | None => Ok(()),
@@ -92,14 +100,6 @@ fn cpu(workload: &Workload, host: &HostReading) -> Option<Part> {
     Some(Part {
         of_host,
         of_limit: quota.map(|quota| workload.cpu_cores / quota),
-    })
-}
-
-fn pids(workload: &Workload) -> Option<Part> {
-    let pids = workload.reading.pids?;
-    Some(Part {
-        of_host: None,
-        of_limit: Some(share(pids.current, pids.max?)?),
     })
 }
 
@@ -176,12 +176,11 @@ mod tests {
         ));
         assert!(gain("memory.usage above 1MiB or io.full above 2%", &small));
         assert!(gain("oom_kill", &small));
-        assert!(gain("pids.current above 5", &small));
         small.reading.pids = Some(PidsReading {
-            current: 3,
-            max: Some(100),
+            current: 101,
+            max: Some(400),
         });
-        assert!(!gain("pids.current above 2", &small));
+        assert!(gain("pids.current above 100", &small));
         small.reading.memory = None;
         assert!(gain("memory.usage above 1MiB", &small));
     }
