@@ -199,7 +199,9 @@ fn a_containers_life_is_dockers() {
     let Some(sides) = sides("a_containers_life_is_dockers") else {
         return;
     };
-    let script = "echo out; echo err >&2; trap 'exit 5' TERM; while :; do sleep 0.1; done";
+    // Docker copies the two streams each by itself: what comes close together may change places.
+    let script =
+        "echo out; sleep 0.5; echo err >&2; trap 'exit 5' TERM; while :; do sleep 0.1; done";
     let state = "{{.State.Status}} {{.State.Running}} {{.State.Paused}} {{.State.ExitCode}} \
                  {{.Name}} {{.RestartCount}} {{.Config.Image}} {{.Path}} {{.HostConfig.NetworkMode}}";
     let inspect: &[&str] = &["inspect", "--format", state, "life"];
