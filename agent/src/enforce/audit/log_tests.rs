@@ -314,7 +314,7 @@ fn a_killed_writer_leaves_whole_lines_once_mended() {
         // The next agent mends it, goes on with the numbers, and finds all that is there.
         let audit = Audit::start(&config).unwrap();
         let last = audit.last_id();
-        assert!(last > 0);
+        assert!(last > 0 || files.len() == left, "round {round}");
         audit.push(Arc::new(record(last + 1)));
         assert!(audit.flush(SOON));
         let files = lines(&config);
