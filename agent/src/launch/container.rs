@@ -1,19 +1,24 @@
 //! A workload that exists: what the verbs do with it.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use libcgroups::common::{CgroupConfig, CgroupManager, ControllerOpt, create_cgroup_manager};
 use libcontainer::container::Container as Runtime;
 use libcontainer::oci_spec::runtime::{LinuxNamespaceType, LinuxResources, Spec};
+use nix::poll::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 
 use super::cgroups::Cgroups;
 use super::create::{runtime_dir, unknown_process};
 use super::spec::{self, Warning};
 use super::state::{Phase, State, Status};
-use super::{Id, LaunchError, StateDir, trace};
+use super::{Id, LaunchError, Process, StateDir, trace};
 use crate::cgroup::Mode;
+
+/// How long a killed process may take to be dead, in milliseconds.
+const DEATH: u16 = 1_000;
 
 /// A workload as it is recorded.
 #[derive(Debug)]
@@ -233,9 +238,12 @@ impl Container {
         if runtime.exists() {
             trace::forget();
             match Runtime::load(runtime.clone()) {
-                Ok(mut runtime) => runtime
-                    .delete(true)
-                    .map_err(|error| trace::refusal(&error))?,
+                Ok(mut runtime) => {
+                    await_end(&runtime);
+                    runtime
+                        .delete(true)
+                        .map_err(|error| trace::refusal(&error))?;
+                }
                 // libcontainer 0.7.0 writes it in place: whoever did was killed meanwhile.
                 Err(error) => {
                     tracing::debug!(%error, "libcontainer's state is removed unread");
@@ -269,5 +277,19 @@ impl Container {
         // Unreadable: the careful answer is that nothing goes by itself.
         self.spec()
             .is_ok_and(|spec| spec::has_namespace(&spec, LinuxNamespaceType::Pid))
+    }
+}
+
+/// A process that was killed is out of its cgroup before it is dead. `libcontainer` 0.7.0 takes it for alive
+/// then, and fails to find it in a cgroup that is gone (container/container_delete.rs).
+fn await_end(runtime: &Runtime) {
+    let pid = runtime
+        .pid()
+        .and_then(|pid| u32::try_from(pid.as_raw()).ok());
+    let process = pid.and_then(|pid| Process::of(pid).ok()?.open().ok()?);
+    if let Some(process) = process {
+        let mut awaited = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+        // Whether it ended in time, `libcontainer` finds out.
+        let _ = poll(&mut awaited, DEATH);
     }
 }
