@@ -19,6 +19,7 @@ const SET: Duration = Duration::from_secs(30);
 pub(crate) fn policy() -> String {
     format!(
         r#"version = 1
+mode = "enforce"
 [protect]
 max_actions_per_minute = 10000
 [[policy]]

@@ -44,7 +44,9 @@ impl Load {
             let spin = spawn(&load.burn, "while :; do :; done", None);
             load.children.push(spin);
         }
-        let spin = spawn(&load.held, "while :; do :; done", None);
+        // With memory of its own: what it had before it was in the cgroup is charged elsewhere.
+        let spin = "x=$(printf %0200000d 0); while :; do :; done";
+        let spin = spawn(&load.held, spin, None);
         load.children.push(spin);
         // The network namespace is made inside the cgroup: it is the container's own. Its network
         // is set up from outside, as an engine does, and only then is it used.
