@@ -47,7 +47,8 @@ const DIFFERENCES: &str = "\
 - Where the I/O of cgroup v1 is read from the controller's files (the probe is off, or not to be had),
   most disks have none: on 6.1 only reads or writes that a throttling rule applies to count, since 6.10
   only those of disks on which some cgroup ever had a rule.
-  On 5.10 all of it counts, and that of a removed cgroup goes out of its parent's total.
+  On 5.10 all of it counts, and that of a removed cgroup goes out of its parent's total; what a removed cgroup did
+  since it was last read is not told.
 - Before 6.8 an overlay's layers are one string of a page; they are named by descriptors to fit.
 - 6.1 forgets flows by a published port or a container's address only one by one, after a look at all;
   6.18 does at once.
