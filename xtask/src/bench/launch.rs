@@ -174,10 +174,12 @@ fn many(agent: &Agent, rootfs: &Path, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Median of resident memory of the agent's shims.
+/// Median of resident memory of the agent's shims: children of any of its threads.
 fn shims(agent: &Process) -> Option<u64> {
-    let path = format!("/proc/{0}/task/{0}/children", agent.pid());
-    let children = fs::read_to_string(path).ok()?;
+    let threads = fs::read_dir(format!("/proc/{}/task", agent.pid())).ok()?;
+    let children: String = threads
+        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok())
+        .collect();
     let sizes: Vec<f64> = children
         .split_whitespace()
         .filter_map(|pid| {
