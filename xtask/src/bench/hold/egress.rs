@@ -94,7 +94,7 @@ impl Wire {
         serve
             .args(["iperf3", "-s", "-1", "-p", PORT])
             .stdout(Stdio::null());
-        let mut server = Ended(serve.spawn().context("cannot start iperf3")?);
+        let _server = Ended(serve.spawn().context("cannot start iperf3")?);
         interrupt::poll("a listening receiver", READY, || {
             let listening = within(&self.receiver, "ss").args(["-Hltn"]).output().ok()?;
             String::from_utf8_lossy(&listening.stdout)
@@ -118,7 +118,6 @@ impl Wire {
         // The end of its input is an answer to `read` too.
         drop(client.stdin.take());
         let output = client.wait_with_output().context("iperf3")?;
-        server.0.wait().context("iperf3")?;
         let report: Value = serde_json::from_slice(&output.stdout).context("iperf3's report")?;
         if let Some(error) = report["error"].as_str() {
             bail!("iperf3: {error}");
