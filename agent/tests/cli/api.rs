@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use plimsoll::api::{Client, ClientError, EventQuery, WorkloadQuery};
 use plimsoll::ledger::EventKind;
 
-use crate::world::{World, at};
+use crate::snapshot::at;
+use crate::world::World;
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()

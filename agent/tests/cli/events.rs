@@ -5,7 +5,8 @@ use std::process::Stdio;
 
 use plimsoll::ledger::EventKind;
 
-use crate::world::{World, at, text};
+use crate::snapshot::at;
+use crate::world::{World, text};
 
 fn push(world: &World, name: &str, kind: EventKind) {
     let path = format!("/docker/{name}");

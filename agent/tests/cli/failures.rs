@@ -6,7 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
 
-use crate::world::{World, plimsoll, snapshot, text};
+use crate::snapshot::snapshot;
+use crate::world::{World, plimsoll, text};
 
 /// Exit status and standard error of a command that fails.
 fn failure(command: &mut Command) -> (i32, String) {

@@ -8,6 +8,7 @@ mod events;
 mod failures;
 mod probes;
 mod ps;
+mod snapshot;
 mod stats;
 mod workloads;
 mod world;

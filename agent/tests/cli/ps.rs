@@ -1,6 +1,7 @@
 //! `plimsoll ps` and the verbs of containers against an agent that runs none.
 
-use crate::world::{WEB, World, text};
+use crate::snapshot::WEB;
+use crate::world::{World, text};
 
 #[test]
 fn containers_of_other_engines_are_listed_with_their_engine() {

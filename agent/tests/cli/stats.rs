@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::world::{WEB, World, snapshot};
+use crate::snapshot::{WEB, snapshot};
+use crate::world::World;
 
 /// Lets the made-up time run while `during` does.
 fn ticking<T>(world: &World, during: impl FnOnce() -> T) -> T {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use plimsoll::identity::Kind;
 
-use crate::world::{World, snapshot, text};
+use crate::snapshot::snapshot;
+use crate::world::{World, text};
 
 const AT_80: &str = "\
 NAME              RUNTIME       CPU %  MEM USAGE         NET I/O       BLOCK I/O

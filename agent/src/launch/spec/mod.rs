@@ -27,15 +27,10 @@ pub(super) use devices::{Exception, MKNOD, READ, WRITE};
 pub use limits::LimitError;
 pub(super) use limits::{Besides, prepare as prepare_limits};
 use privileges::Held;
+pub use privileges::foresee;
 pub(super) use privileges::{own_oom_score, restore_oom_score};
 pub(super) use seccomp::swap_masks;
 pub use warning::Warning;
-
-/// What a process will not have as it is asked for, because whoever starts it has not got it.
-#[must_use]
-pub fn foresee(process: &Process, in_user_namespace: bool) -> Vec<Warning> {
-    privileges::foresee(process, in_user_namespace)
-}
 
 /// Parent of the cgroups of workloads whose specification names none.
 const DEFAULT_PARENT: &str = "/plimsoll";

@@ -55,8 +55,10 @@ pub(super) fn clamp(
     clamp_oom_score(process, warnings);
 }
 
-/// What [`clamp`] would warn of, with nothing tried: of the score, that it would have to be lowered.
-pub(in crate::launch) fn foresee(process: &Process, in_user_namespace: bool) -> Vec<Warning> {
+/// What a process will not have as it is asked for, because whoever starts it has not got it: told with
+/// nothing tried, which for the score means that it would have to be lowered.
+#[must_use]
+pub fn foresee(process: &Process, in_user_namespace: bool) -> Vec<Warning> {
     let mut warnings = Vec::new();
     // Without `/proc` nothing is launched either.
     let Ok(held) = Held::read() else {
