@@ -60,7 +60,7 @@ fn printed(subject: &str) -> Result<String> {
         "run",
         "--quiet",
         "--locked",
-        "--package=plimsoll",
+        "--bin=plimsoll",
         "--",
         "docs",
         subject,

@@ -73,7 +73,7 @@ impl Programs {
     /// Builds them.
     pub(super) fn build(selection: &Selection) -> Result<Self> {
         let mut cargo = workspace::cargo();
-        cargo.args(["test", "--locked", "--no-run", "--package=plimsoll"]);
+        cargo.args(["test", "--locked", "--no-run"]);
         cargo.arg("--message-format=json-render-diagnostics");
         let wanted = TESTS.iter().filter(|(name, _)| selection.has(name));
         for (name, _) in wanted.clone() {
