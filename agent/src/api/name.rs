@@ -135,20 +135,10 @@ mod tests {
     }
 
     fn workload(identity: Identity, life: Life) -> Arc<Workload> {
+        let (identity, placement) = (Arc::new(identity), Arc::default());
         Arc::new(Workload {
-            identity: Arc::new(identity),
-            placement: Arc::default(),
             life,
-            created: SystemTime::UNIX_EPOCH,
-            reading: crate::cgroup::Reading::default(),
-            network: crate::ledger::Network::default(),
-            tasks: crate::ledger::TaskStates::default(),
-            oom_kills: 0,
-            switches: None,
-            execs: 0,
-            exits: 0,
-            foreign_namespace_enters: 0,
-            cpu_cores: 0.0,
+            ..Workload::new(identity, placement, SystemTime::UNIX_EPOCH)
         })
     }
 

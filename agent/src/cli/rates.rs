@@ -82,15 +82,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::api::{Identity, Life, Network, TaskStates};
     use crate::cgroup::{self, CpuReading, Throttling};
 
     fn workload(created: u64, cpu_ms: u64, throttled: u64, periods: u64) -> Workload {
         Workload {
-            identity: Arc::new(Identity::default()),
-            placement: Arc::default(),
-            life: Life::Alive,
-            created: at(created),
             reading: cgroup::Reading {
                 cpu: Some(CpuReading {
                     usage_ns: cpu_ms * 1_000_000,
@@ -103,14 +98,7 @@ mod tests {
                 }),
                 ..cgroup::Reading::default()
             },
-            network: Network::default(),
-            tasks: TaskStates::default(),
-            oom_kills: 0,
-            switches: None,
-            execs: 0,
-            exits: 0,
-            foreign_namespace_enters: 0,
-            cpu_cores: 0.0,
+            ..Workload::new(Arc::default(), Arc::default(), at(created))
         }
     }
 

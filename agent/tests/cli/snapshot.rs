@@ -10,7 +10,7 @@ use plimsoll::cgroup::{
 use plimsoll::identity::{Identity, Kind, Runtime};
 use plimsoll::ledger::{
     AgentReading, EngineState, HostReading, InterfaceTotals, Life, LossCounter, NetdevTotals,
-    Network, ProbeReading, ProbeState, Snapshot, TaskStates, Unattributed, Workload,
+    ProbeReading, ProbeState, Snapshot, Unattributed, Workload,
 };
 
 pub(crate) const WEB: &str = "4c01db0b339c1f5a8d0e9c7ab1d2e3f405162738495a6b7c8d9e0f1a2b3c4d5e";
@@ -56,16 +56,14 @@ pub(crate) fn snapshot(tick: u64) -> Snapshot {
 }
 
 fn workload(id: &str, kind: Kind, runtime: Runtime, cpu_cores: f64) -> Workload {
+    let identity = Arc::new(Identity {
+        id: id.to_owned(),
+        runtime,
+        kind,
+        ..Identity::default()
+    });
+    let created = at(0) - Duration::from_secs(200_000);
     Workload {
-        identity: Arc::new(Identity {
-            id: id.to_owned(),
-            runtime,
-            kind,
-            ..Identity::default()
-        }),
-        placement: Arc::default(),
-        life: Life::Alive,
-        created: at(0) - Duration::from_secs(200_000),
         reading: Reading {
             memory: Some(MemoryReading {
                 usage_bytes: 600 * MIB,
@@ -74,14 +72,8 @@ fn workload(id: &str, kind: Kind, runtime: Runtime, cpu_cores: f64) -> Workload 
             }),
             ..Reading::default()
         },
-        network: Network::default(),
-        tasks: TaskStates::default(),
-        oom_kills: 0,
-        switches: None,
-        execs: 0,
-        exits: 0,
-        foreign_namespace_enters: 0,
         cpu_cores,
+        ..Workload::new(identity, Arc::default(), created)
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use super::HistoryTally;
 use super::codec::{Codec, Values};
 use super::since;
-use crate::cgroup::{Placement, Reading};
+use crate::cgroup::Placement;
 use crate::identity::Identity;
-use crate::ledger::{Life, Network, TaskStates, Workload};
+use crate::ledger::Workload;
 use crate::policy::condition::WatchedEvent;
 use crate::policy::evaluate::Moment;
 
@@ -70,21 +70,8 @@ impl Sketch {
 
     /// As orders name it.
     pub(super) fn workload(&self) -> Arc<Workload> {
-        Arc::new(Workload {
-            identity: Arc::clone(&self.identity),
-            placement: Arc::clone(&self.placement),
-            life: Life::Alive,
-            created: self.created,
-            reading: Reading::default(),
-            network: Network::default(),
-            tasks: TaskStates::default(),
-            oom_kills: 0,
-            switches: None,
-            execs: 0,
-            exits: 0,
-            foreign_namespace_enters: 0,
-            cpu_cores: 0.0,
-        })
+        let (identity, placement) = (Arc::clone(&self.identity), Arc::clone(&self.placement));
+        Arc::new(Workload::new(identity, placement, self.created))
     }
 }
 

@@ -8,12 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use plimsoll::cgroup::{Knob, Layout, Quota, Reading, Setting, placement_of};
+use plimsoll::cgroup::{Knob, Layout, Quota, Setting, placement_of};
 use plimsoll::config::AuditConfig;
 use plimsoll::enforce;
 use plimsoll::enforce::audit::Audit;
 use plimsoll::identity::classify;
-use plimsoll::ledger::{EventLog, Life, Network, Snapshot, TaskStates, Workload};
+use plimsoll::ledger::{EventLog, Snapshot, Workload};
 use plimsoll::policy::{
     Amount, Claim, Claimant, Evidence, Limit, Mode, OnConflict, Order, Protect, Restore, Scope,
     Step, Wanted,
@@ -74,21 +74,8 @@ pub(super) fn hold(directory: &Path, held: u32) -> ! {
 fn workload(held: u32) -> Workload {
     let placement = placement_of(held).unwrap();
     let path = placement.paths.values().find(|path| *path != "/").unwrap();
-    Workload {
-        identity: Arc::new(classify(path)),
-        placement: Arc::new(placement),
-        life: Life::Alive,
-        created: SystemTime::now(),
-        reading: Reading::default(),
-        network: Network::default(),
-        tasks: TaskStates::default(),
-        oom_kills: 0,
-        switches: None,
-        execs: 0,
-        exits: 0,
-        foreign_namespace_enters: 0,
-        cpu_cores: 0.0,
-    }
+    let identity = Arc::new(classify(path));
+    Workload::new(identity, Arc::new(placement), SystemTime::now())
 }
 
 /// Of a policy's limits, or its rule.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::cgroup::{Knob, Setting};
 use crate::identity::{Identity, classify};
-use crate::ledger::{Life, Network, TaskStates, Workload};
+use crate::ledger::Workload;
 use crate::policy::evaluate::{Evaluator, Moment, Observation, Series};
 use crate::policy::{
     Action, Amount, Bound, Claimant, Compare, Condition, Hold, LadderStep, Limit, Metric,
@@ -29,21 +29,8 @@ pub(in crate::policy) fn workload(id: &str, label: Option<(&str, &str)>) -> Arc<
 }
 
 pub(in crate::policy) fn of_identity(identity: Identity) -> Arc<Workload> {
-    Arc::new(Workload {
-        identity: Arc::new(identity),
-        placement: Arc::default(),
-        life: Life::Alive,
-        created: SystemTime::UNIX_EPOCH,
-        reading: crate::cgroup::Reading::default(),
-        network: Network::default(),
-        tasks: TaskStates::default(),
-        oom_kills: 0,
-        switches: None,
-        execs: 0,
-        exits: 0,
-        foreign_namespace_enters: 0,
-        cpu_cores: 0.0,
-    })
+    let (identity, placement) = (Arc::new(identity), Arc::default());
+    Arc::new(Workload::new(identity, placement, SystemTime::UNIX_EPOCH))
 }
 
 pub(in crate::policy) fn policy(name: &str, limits: Vec<Limit>, rules: Vec<Rule>) -> Policy {
