@@ -3,21 +3,22 @@
 //! makes as much but is not to be touched.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::fs::File;
 use std::path::Path;
 
 use super::Cell;
-use crate::support::{Agent, Settings, poll, skip};
+use crate::support::{Agent, LoopDevice, Settings, poll, skip};
 
 const MIB: u64 = 1 << 20;
 
-/// Reads a file of three times what it may have in memory, again and again: each page it reads pushes
-/// out one that it will want. The file is its own, and nothing but holes: whoever reads a page first
-/// has it on its account.
-fn munch(cell: &mut Cell, file: &Path) -> u32 {
-    File::create(file).unwrap().set_len(48 * MIB).unwrap();
-    cell.set_memory_max(16 * MIB);
-    let script = format!("while :; do cat {} >/dev/null; done", file.display());
+/// A disk of three times what it may have in memory.
+const DISK: u64 = 48 * MIB;
+
+/// Reads a disk again and again: each page it reads pushes out one that it will want. The disk is its own:
+/// whoever reads a page first has it on its account. The last one to close a disk drops its cache.
+fn munch(cell: &mut Cell, disk: &LoopDevice) -> u32 {
+    cell.set_memory_max(DISK / 3);
+    let disk = disk.path();
+    let script = format!("exec 3<{disk}; while :; do cat {disk} >/dev/null; done");
     cell.spawn("sh", &["-c", &script]).id()
 }
 
@@ -31,8 +32,10 @@ fn who_makes_pressure_goes_and_who_is_excepted_stays() {
     let (Some(mut bloat), Some(mut chill), Some(mut spared)) = cells else {
         return;
     };
-    // On a disk: what is read from a tmpfs is not pushed out without swap.
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let disks = (LoopDevice::make(test, DISK), LoopDevice::make(test, DISK));
+    let (Some(bloats), Some(spareds)) = disks else {
+        return;
+    };
     let policy = format!(
         r#"version = 1
 [[policy]]
@@ -53,8 +56,8 @@ then = [{{ kill = {{ scope = "cgroup", signal = "KILL" }} }}]
         return;
     };
     let calm = chill.spawn("sleep", &["1000"]).id();
-    let left_alone = munch(&mut spared, &folder.path().join("spared"));
-    munch(&mut bloat, &folder.path().join("bloat"));
+    let left_alone = munch(&mut spared, &spareds);
+    munch(&mut bloat, &bloats);
     poll("end of the one that makes pressure", || {
         let killed = agent.say(&["actions", &bloat.path(), "--outcome", "done"]);
         (killed.contains("kill") && bloat.processes().is_empty()).then_some(())
