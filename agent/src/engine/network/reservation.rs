@@ -10,7 +10,8 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
 use rustix::net::{
-    AddressFamily, SocketFlags, SocketType, bind, getsockname, ipproto, listen, socket_with,
+    AddressFamily, Shutdown, SocketFlags, SocketType, bind, getsockname, ipproto, listen, shutdown,
+    socket_with,
 };
 
 use super::{NetworkError, Protocol, Publish, Published};
@@ -25,7 +26,22 @@ const TRIES: usize = 32;
 pub(super) struct Reservation {
     pub(super) published: Published,
     /// `None`: the kernel has no such sockets, nobody else can have the port.
-    _socket: Option<OwnedFd>,
+    socket: Option<OwnedFd>,
+}
+
+impl Drop for Reservation {
+    /// A process that is being started has a copy of the socket until it is executed: without this the port would be
+    /// taken until then. One that allows others is in nobody's way, as long as it does not listen
+    /// (inet_csk_bind_conflict(), net/ipv4/inet_connection_sock.c, v6.12).
+    fn drop(&mut self) {
+        if let (Some(socket), Protocol::Tcp) = (&self.socket, self.published.protocol) {
+            // It does not listen, mostly.
+            let _ = shutdown(socket, Shutdown::Both);
+            if let Err(error) = set_socket_reuseaddr(socket, true) {
+                tracing::debug!(%error, "a published port may be taken for a moment");
+            }
+        }
+    }
 }
 
 /// Takes one of the ports asked for, in each of the families.
@@ -58,7 +74,7 @@ pub(super) fn retake(published: &Published) -> Result<Reservation, NetworkError>
     let (socket, _) = reserve(address, published.protocol).map_err(refuse(address))?;
     Ok(Reservation {
         published: published.clone(),
-        _socket: socket,
+        socket,
     })
 }
 
@@ -83,10 +99,7 @@ fn take_one(
         if in_use(&published) || port == ANY {
             return Err(NetworkError::PortAllocated(SocketAddr::new(*ip, port)));
         }
-        all.push(Reservation {
-            published,
-            _socket: socket,
-        });
+        all.push(Reservation { published, socket });
     }
     Ok(all)
 }
@@ -196,6 +209,19 @@ mod tests {
             drop(taken);
             bound(port).unwrap();
         }
+    }
+
+    #[test]
+    fn a_port_is_free_although_a_child_that_is_being_started_has_a_copy() {
+        let taken = take(&publish(0..=0, Protocol::Tcp), &[LOCAL], &nobody).unwrap();
+        let port = taken[0].published.host_port;
+        let copy = taken[0].socket.as_ref().unwrap().try_clone().unwrap();
+        drop(taken);
+        let again = take(&publish(port..=port, Protocol::Tcp), &[LOCAL], &nobody).unwrap();
+        let copy_again = again[0].socket.as_ref().unwrap().try_clone().unwrap();
+        drop(again);
+        take(&publish(port..=port, Protocol::Tcp), &[LOCAL], &nobody).unwrap();
+        drop((copy, copy_again));
     }
 
     #[test]
