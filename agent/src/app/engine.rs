@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::cgroup::{Layout, Placement};
 use crate::config::Config;
 use crate::enforce;
-use crate::engine::{Engine, EngineParts, Events, Workload};
+use crate::engine::{Engine, EngineParts, Events, Tally, Workload};
 use crate::identity::{Attribution, Details, Identity, classify};
 use crate::launch::Sealed;
 use crate::launch::shim::Made;
 use crate::ledger;
+use crate::metrics::{LaunchingReading, LaunchingSource};
 use crate::policy::{
     Claim, Claimant, Evidence, Limit, Mode, OnConflict, Order, Restore, Step, limits_of_annotations,
 };
@@ -79,11 +80,37 @@ pub(super) async fn start(
 }
 
 impl Launching {
+    /// Where metrics look.
+    pub(super) fn metrics(&self) -> LaunchingSource {
+        let engine = self.engine.clone();
+        LaunchingSource::new(move || reading(engine.tally()))
+    }
+
     /// Waits until the engine's tasks have ended. Containers go on.
     pub(super) async fn stopped(self) {
         self.engine.stopped().await;
         // How it ended is of no interest now.
         let _ = self.names.await;
+    }
+}
+
+fn reading(tally: Tally) -> LaunchingReading {
+    LaunchingReading {
+        states: tally.states,
+        images: tally.images,
+        restarts: tally.restarts,
+        health: tally.health,
+        starts: ledger::Histogram {
+            bounds_seconds: tally.starts.bounds_seconds.to_vec(),
+            counts: tally.starts.counts,
+            sum_seconds: tally.starts.sum_seconds,
+        },
+        failed_starts: tally.failed_starts,
+        policy_restarts: tally.policy_restarts,
+        health_checks: tally.health_checks,
+        failed_health_checks: tally.failed_health_checks,
+        lost_shims: tally.lost_shims,
+        lost_log_lines: tally.lost_log_lines,
     }
 }
 

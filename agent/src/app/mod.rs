@@ -119,6 +119,7 @@ async fn serve(config: Config, source: Source) -> Result<(), Error> {
             enforce: hold.enforce.status(),
             audit: hold.enforce.audit().clone(),
         }),
+        launching.as_ref().map(engine::Launching::metrics),
         scraped,
         token.clone(),
     ));

@@ -12,5 +12,6 @@ pub mod volume;
 
 pub use container::{
     AttachQuery, Attachment, Engine, EngineError, EngineParts, ErrorKind, Events, Filters, Input,
-    ListQuery, LogChunk, LogsQuery, OnMade, RemoveOptions, Stream, WaitCondition, Workload,
+    ListQuery, LogChunk, LogsQuery, OnMade, RemoveOptions, Stream, Tally, Timings, WaitCondition,
+    Workload,
 };

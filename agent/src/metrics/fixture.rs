@@ -15,6 +15,7 @@ use crate::ledger::{
     TaskStates, Unattributed, Workload,
 };
 use crate::metrics::hold::HoldReading;
+use crate::metrics::launching::LaunchingReading;
 use crate::metrics::machine::{Cache, Dimms, HugePages, Machine, Node, Thread, Topology};
 use crate::policy;
 use crate::policy::evaluate::{PolicyTally, RuleTally, State};
@@ -332,6 +333,27 @@ pub(super) fn machine() -> Machine {
         }],
         kernel: Some("6.1.0".to_owned()),
         system: Some("An OS 1".to_owned()),
+    }
+}
+
+/// Containers of which every family has something to show.
+pub(crate) fn launching() -> LaunchingReading {
+    LaunchingReading {
+        states: [("running", 2), ("exited", 1)].into(),
+        images: 3,
+        restarts: [("flapping".to_owned(), 7)].into(),
+        health: [("web".to_owned(), "unhealthy")].into(),
+        starts: Histogram {
+            bounds_seconds: vec![0.01, 0.1],
+            counts: vec![1, 3, 4],
+            sum_seconds: 0.7,
+        },
+        failed_starts: 5,
+        policy_restarts: 6,
+        health_checks: 20,
+        failed_health_checks: 8,
+        lost_shims: 1,
+        lost_log_lines: 12,
     }
 }
 

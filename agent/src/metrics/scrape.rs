@@ -13,6 +13,7 @@ use crate::metrics::exposition::{Exposition, Format};
 use crate::metrics::family::{Emit, Family};
 use crate::metrics::hold::HoldReading;
 use crate::metrics::identities::Identities;
+use crate::metrics::launching::LaunchingReading;
 use crate::metrics::machine::Machine;
 use crate::metrics::own::write_gathered;
 use crate::metrics::process::ProcessReading;
@@ -28,6 +29,8 @@ pub(crate) struct Scrape<'a> {
     pub(crate) process: ProcessReading,
     /// `None`: this agent only looks.
     pub(crate) hold: Option<HoldReading>,
+    /// `None`: this agent runs no containers.
+    pub(crate) launching: Option<LaunchingReading>,
     gathered: Vec<MetricFamily>,
     identities: Identities,
     timestamps: bool,
@@ -54,6 +57,7 @@ impl<'a> Scrape<'a> {
             devices: Devices::new(workloads()),
             process: ProcessReading::take(),
             hold: None,
+            launching: None,
             gathered,
             identities: Identities::new(workloads(), containers),
             timestamps: metrics.timestamps,
@@ -63,6 +67,12 @@ impl<'a> Scrape<'a> {
     /// Shows how policy and enforcement do, too.
     pub(crate) fn with_hold(mut self, hold: Option<HoldReading>) -> Self {
         self.hold = hold;
+        self
+    }
+
+    /// Shows how containers do that the agent runs itself, too.
+    pub(crate) fn with_launching(mut self, launching: Option<LaunchingReading>) -> Self {
+        self.launching = launching;
         self
     }
 

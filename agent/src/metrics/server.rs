@@ -23,6 +23,7 @@ use crate::metrics::accept::negotiate;
 use crate::metrics::body::{ChunkSender, Delivery, channel};
 use crate::metrics::exposition::Format;
 use crate::metrics::hold::HoldSources;
+use crate::metrics::launching::LaunchingSource;
 use crate::metrics::machine::Machine;
 use crate::metrics::own::OwnMetrics;
 use crate::metrics::scrape::{Closed, Scrape};
@@ -63,6 +64,7 @@ struct Endpoint {
     options: watch::Receiver<Options>,
     own: Arc<OwnMetrics>,
     hold: Option<HoldSources>,
+    launching: Option<LaunchingSource>,
     scraped: watch::Sender<u64>,
     slots: Arc<Semaphore>,
     producers: TaskTracker,
@@ -73,7 +75,7 @@ struct Endpoint {
 /// and returns when every scrape has ended, at most half a second later.
 ///
 /// `options` may change while it runs: the next scrape goes by them. `hold` is `None` for an agent that
-/// only looks.
+/// only looks, `launching` for one that runs no containers.
 ///
 /// `scraped` gets the tick of a snapshot when a scrape of it was handed over as a whole.
 ///
@@ -85,6 +87,7 @@ pub async fn serve(
     snapshots: watch::Receiver<Arc<Snapshot>>,
     options: watch::Receiver<Options>,
     hold: Option<HoldSources>,
+    launching: Option<LaunchingSource>,
     scraped: watch::Sender<u64>,
     token: CancellationToken,
 ) -> Result<(), ServeError> {
@@ -99,6 +102,7 @@ pub async fn serve(
         options,
         own: Arc::new(OwnMetrics::new().map_err(ServeError::Register)?),
         hold,
+        launching,
         scraped,
         slots: Arc::new(Semaphore::new(SCRAPES_AT_ONCE)),
         producers: producers.clone(),
@@ -188,7 +192,8 @@ fn produce(
     let gathered = endpoint.own.gather();
     let hold = endpoint.hold.as_ref().map(HoldSources::read);
     let scrape = Scrape::new(snapshot, &endpoint.machine, gathered, &metrics, &containers);
-    let scrape = scrape.with_hold(hold);
+    let launching = endpoint.launching.as_ref().map(LaunchingSource::read);
+    let scrape = scrape.with_hold(hold).with_launching(launching);
     scrape.render(format, |chunk| sender.send(chunk))?;
     sender.end()
 }

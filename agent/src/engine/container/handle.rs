@@ -18,6 +18,7 @@ use super::exec::Execs;
 use super::parts::Parts;
 use super::registry::Registry;
 use super::spares::Spares;
+use super::tally::Counters;
 use crate::cgroup::Layout;
 use crate::config::EngineConfig;
 use crate::engine::image::{ImageId, Store, User};
@@ -87,6 +88,7 @@ pub(super) struct Shared {
     pub(super) execs: Execs,
     pub(super) spares: Spares,
     pub(super) events: Events,
+    pub(super) counters: Counters,
     pub(super) cgroup_parent: String,
     pub(super) on_made: OnMade,
     pub(super) token: CancellationToken,
@@ -120,6 +122,7 @@ impl Shared {
             execs: Execs::default(),
             spares: Spares::new(sealed, shims),
             events,
+            counters: Counters::default(),
             cgroup_parent,
             on_made,
             token,

@@ -158,6 +158,10 @@ impl Engine {
                 continue;
             }
             let result = self.check(cell, check).await;
+            let failed = result.exit_code != Some(0);
+            self.shared.counters.health_checks.add(1);
+            let failures = &self.shared.counters.failed_health_checks;
+            failures.add(u64::from(failed));
             let mut now_is = None;
             cell.live(|life| {
                 if let (Phase::Running, Some(mut health)) = (life.phase, life.health.take()) {

@@ -1,6 +1,7 @@
 //! From a record to a running workload.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::EngineError;
 use super::cell::Cell;
@@ -37,17 +38,21 @@ impl Engine {
         by_user: bool,
     ) -> Result<(), EngineError> {
         let own = Arc::clone(cell);
+        let (begin, counters) = (Instant::now(), &self.shared.counters);
         let started = self
             .blocking(move |shared| shared.launch(&own, by_user))
             .await;
         match started {
             Ok(held) => {
+                counters.started(begin.elapsed());
+                counters.policy_restarts.add(u64::from(!by_user));
                 self.shared.events.container(cell, "start", &[]);
                 self.supervise(Arc::clone(cell), Hold::Shim(held));
                 self.refill_later();
                 Ok(())
             }
             Err(error) => {
+                counters.failed_starts.add(1);
                 let code = error.exit_code().to_string();
                 self.shared
                     .events

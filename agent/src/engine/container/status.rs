@@ -7,6 +7,16 @@ use bollard::models::{ContainerStateStatusEnum, ContainerSummaryStateEnum, Healt
 use super::model::{Life, Phase};
 use super::name::instant;
 
+/// Docker's words, each of which [`word`] may be.
+pub(super) const WORDS: [&str; 6] = [
+    "created",
+    "running",
+    "paused",
+    "restarting",
+    "exited",
+    "removing",
+];
+
 /// Docker's word for it.
 pub(super) fn word(life: &Life) -> &'static str {
     match life.phase {

@@ -141,6 +141,9 @@ impl Engine {
         let own = Arc::clone(cell);
         let code = exit.code;
         let oom_killed = exit.oom_killed;
+        let counters = &self.shared.counters;
+        counters.lost_shims.add(u64::from(exit.unseen));
+        counters.lost_log_lines.add(exit.log_lines_lost);
         if exit.log_lines_lost > 0 {
             let lost = exit.log_lines_lost;
             tracing::warn!(container = %cell.id, lost, "lines of output did not get into the log");

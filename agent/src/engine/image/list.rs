@@ -38,6 +38,12 @@ impl Store {
         Ok(summaries)
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.state().images.len() as u64
+    }
+
     /// An image's names, in order.
     #[must_use]
     pub fn names(&self, id: &ImageId) -> Vec<Name> {

@@ -8,6 +8,7 @@ mod disk;
 mod enforcement;
 mod engines;
 mod host;
+mod launching;
 mod limits;
 mod load;
 mod machine;
@@ -52,6 +53,7 @@ pub(crate) const GROUPS: &[Group] = &[
     probes::GROUP,
     agent::GROUP,
     engines::GROUP,
+    launching::GROUP,
     scrapes::GROUP,
     process::GROUP,
 ];

@@ -44,6 +44,7 @@ impl Endpoint {
             receiver,
             watch::Sender::new(Options::default()).subscribe(),
             None,
+            None,
             sender,
             token.clone(),
         );

@@ -26,7 +26,9 @@ fn text(snapshot: &Snapshot, format: Format, metrics: &MetricsConfig) -> String 
     let own = OwnMetrics::new().unwrap();
     own.scrape_finished(std::time::Duration::from_millis(3));
     let scrape = Scrape::new(snapshot, &machine, own.gather(), metrics, &containers);
-    let scrape = scrape.with_hold(Some(fixture::hold()));
+    let scrape = scrape
+        .with_hold(Some(fixture::hold()))
+        .with_launching(Some(fixture::launching()));
     let mut text = Vec::new();
     scrape
         .render(format, |chunk| {
