@@ -12,6 +12,7 @@ mod logs;
 mod many;
 mod oom;
 mod restart;
+mod users;
 mod warnings;
 mod wired;
 

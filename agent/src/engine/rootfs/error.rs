@@ -14,6 +14,21 @@ pub enum RootfsError {
         layers: usize,
         source: io::Error,
     },
+    #[error("cannot make a mount namespace")]
+    Apart { source: io::Error },
+    #[error("cannot mount over {path} of the root filesystem", path = path.display())]
+    Cover { path: PathBuf, source: io::Error },
+    #[error("cannot make a user namespace for mounts")]
+    Users { source: io::Error },
+    #[error(
+        "cannot give {path} owners of the container's own: that takes a file system with mapped mounts",
+        path = path.display()
+    )]
+    Map { path: PathBuf, source: io::Error },
+    #[error(
+        "cannot make an overlay of layers with owners of the container's own: that takes Linux 5.19"
+    )]
+    MapLayers { source: io::Error },
     #[error("cannot unmount {target}", target = target.display())]
     Unmount { target: PathBuf, source: io::Error },
     #[error("cannot prepare {path}", path = path.display())]

@@ -15,13 +15,12 @@ use super::RootfsError;
 use super::pack::pack;
 use super::tree::{self, Links, Tree};
 use super::unpack::{Form, unpack};
+use super::users::UserRange;
 
 /// A root filesystem as the processes in it see it: links lead where they do for them.
 #[derive(Debug)]
 pub struct Inside {
     tree: Tree,
-    /// Where its root is for those inside; empty: it is theirs.
-    at: PathBuf,
 }
 
 /// What is at a path; the header `X-Docker-Container-Path-Stat` has it as JSON in base64.
@@ -55,25 +54,22 @@ impl Inside {
     /// # Errors
     /// It is no directory.
     pub fn open(root: &Path) -> io::Result<Self> {
-        Self::open_at(root, Path::new("/"))
-    }
-
-    /// Of a directory that is mounted at `at` inside: a volume, of which nothing else is seen.
-    ///
-    /// # Errors
-    /// It is no directory.
-    pub fn open_at(root: &Path, at: &Path) -> io::Result<Self> {
         let tree = Tree::open(root, Links::Follow)?;
-        let at = lexical(at);
-        Ok(Self { tree, at })
+        Ok(Self { tree })
     }
 
     /// Of a tree that is mounted nowhere.
     #[must_use]
     pub fn new(root: OwnedFd) -> Self {
         let tree = Tree::new(root, Links::Follow);
-        let at = PathBuf::new();
-        Self { tree, at }
+        Self { tree }
+    }
+
+    /// The same, seen by users of a container's own.
+    #[must_use]
+    pub fn of(self, users: Option<UserRange>) -> Self {
+        let tree = self.tree.of(users);
+        Self { tree }
     }
 
     pub(crate) const fn tree(&self) -> &Tree {
@@ -85,7 +81,7 @@ impl Inside {
     /// # Errors
     /// There is nothing, or it cannot be looked up. `container` is for the message.
     pub fn stat(&self, container: &str, path: &str) -> Result<PathStat, RootfsError> {
-        let asked = Asked::new(path, &self.at);
+        let asked = Asked::new(path);
         let (_, _, stat) = self.find(container, path, &asked)?;
         let is_link = tree::kind(&stat) == FileType::Symlink;
         let mtime = Duration::new(
@@ -116,11 +112,14 @@ impl Inside {
         path: &str,
         out: &mut dyn Write,
     ) -> Result<(), RootfsError> {
-        let asked = Asked::new(path, &self.at);
+        let asked = Asked::new(path);
         let (directory, name, _) = self.find(container, path, &asked)?;
-        pack(directory.as_fd(), &name, &asked.base, out).map_err(|source| RootfsError::Read {
-            path: path.to_owned(),
-            source,
+        let users = self.tree.users();
+        pack(directory.as_fd(), &name, &asked.base, users, out).map_err(|source| {
+            RootfsError::Read {
+                path: path.to_owned(),
+                source,
+            }
         })
     }
 
@@ -135,7 +134,7 @@ impl Inside {
         archive: impl Read,
         writing: Writing,
     ) -> Result<(), RootfsError> {
-        let asked = Asked::new(path, &self.at);
+        let asked = Asked::new(path);
         self.tree
             .directory(&asked.path)
             .map_err(|source| match source.kind() {
@@ -178,7 +177,7 @@ impl Inside {
             let root = of(self.tree.root().as_raw_fd())?;
             let end = of(end.as_raw_fd())?;
             let inside = end.strip_prefix(root).map_err(io::Error::other)?;
-            Ok(Path::new("/").join(&self.at).join(inside))
+            Ok(Path::new("/").join(inside))
         });
         let end = end.unwrap_or_else(|_| {
             let (parent, name) = tree::split(path);
@@ -188,7 +187,7 @@ impl Inside {
             let target = target
                 .map(std::ffi::CString::into_bytes)
                 .unwrap_or_default();
-            let from = Path::new("/").join(&self.at).join(parent);
+            let from = Path::new("/").join(parent);
             from.join(OsString::from_vec(target))
         });
         end.to_string_lossy().into_owned()
@@ -219,12 +218,11 @@ struct Asked {
 }
 
 impl Asked {
-    fn new(asked: &str, at: &Path) -> Self {
-        let whole = lexical(Path::new(asked));
-        let path = whole.strip_prefix(at).unwrap_or(&whole).to_owned();
+    fn new(asked: &str) -> Self {
+        let path = lexical(Path::new(asked));
         let is_dot = asked == "." || asked.ends_with("/.");
         let is_directory = is_dot || asked.ends_with('/') || path == Path::new("");
-        let base = match whole.file_name() {
+        let base = match path.file_name() {
             _ if is_dot => OsStr::new("."),
             Some(name) => name,
             None => OsStr::new("/"),

@@ -5,6 +5,7 @@
 //! a stranger's: names are resolved by the kernel below a directory descriptor.
 
 pub(crate) mod archive;
+mod assembled;
 mod attributes;
 mod changes;
 mod error;
@@ -15,10 +16,13 @@ pub(crate) mod pack;
 mod pax;
 pub(crate) mod tree;
 pub(crate) mod unpack;
+mod users;
 mod whiteout;
 
 pub use archive::ArchiveError;
+pub use assembled::{Over, apart};
 pub use error::RootfsError;
 pub use inside::{Inside, PathStat, Writing, lexical};
 pub use mounts::Mounts;
 pub use overlay::{Overlay, unmount_at};
+pub use users::UserRange;

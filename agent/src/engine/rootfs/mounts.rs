@@ -10,11 +10,12 @@ use std::sync::{Mutex, PoisonError};
 
 use procfs::ProcError;
 use procfs::process::Process;
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, Statx, StatxAttributes, StatxFlags, statx};
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 
 use super::RootfsError;
 use super::overlay::{Overlay, unmount_at};
+use super::users::{self, UserRange};
 
 /// See [`Mounts::keep_apart`].
 static KEEPING: Mutex<()> = Mutex::new(());
@@ -56,8 +57,7 @@ impl Mounts {
         let _one_at_a_time = KEEPING.lock().unwrap_or_else(PoisonError::into_inner);
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         let found = statx(CWD, &self.directory, flags, StatxFlags::empty()).map_err(failed)?;
-        // Told since Linux 5.8 (fs/stat.c); workloads need a newer one.
-        if !found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
+        if !is_mount(&found) {
             mount_bind(&self.directory, &self.directory).map_err(failed)?;
         }
         mount_change(&self.directory, MountPropagationFlags::PRIVATE).map_err(failed)
@@ -69,25 +69,74 @@ impl Mounts {
         self.directory.join(name)
     }
 
-    /// Mounts one, in place of what is mounted there; returns where.
+    /// Mounts one, in place of what is mounted there; returns where. With `users` its owners are those
+    /// users'.
     ///
     /// # Errors
-    /// As [`Overlay::mount`].
-    pub fn mount(&self, name: &str, overlay: &Overlay) -> Result<PathBuf, RootfsError> {
+    /// As [`Overlay::mount`] or [`Overlay::mount_for`].
+    pub fn mount(
+        &self,
+        name: &str,
+        overlay: &Overlay,
+        users: Option<UserRange>,
+    ) -> Result<PathBuf, RootfsError> {
+        let target = self.make_room(name, true, users)?;
+        match users {
+            Some(users) => overlay.mount_for(users, &target)?,
+            None => overlay.mount(&target)?,
+        }
+        Ok(target)
+    }
+
+    /// Mounts a directory or file of the host's, in place of what is mounted there; returns where. With `users` its
+    /// owners are those users'.
+    ///
+    /// # Errors
+    /// The kernel refuses, or the file system does not map owners.
+    pub fn bind(
+        &self,
+        name: &str,
+        source: &Path,
+        users: Option<UserRange>,
+    ) -> Result<PathBuf, RootfsError> {
+        let target = self.make_room(name, source.is_dir(), users)?;
+        users::bind(source, &target, users)?;
+        Ok(target)
+    }
+
+    /// An empty directory, or file, with nothing mounted, to which these users get through.
+    fn make_room(
+        &self,
+        name: &str,
+        is_dir: bool,
+        users: Option<UserRange>,
+    ) -> Result<PathBuf, RootfsError> {
         self.keep_apart()?;
+        if let Some(users) = users {
+            users
+                .let_through(&self.directory)
+                .map_err(|source| RootfsError::Prepare {
+                    path: self.directory.clone(),
+                    source,
+                })?;
+        }
         let target = self.target(name);
-        unmount_at(&target)?;
+        clear(&target)?;
         let failed = |source| RootfsError::Prepare {
             path: target.clone(),
             source,
         };
-        match fs::DirBuilder::new().mode(0o700).create(&target) {
+        let made = if is_dir {
+            fs::DirBuilder::new().mode(0o700).create(&target)
+        } else {
+            fs::File::create_new(&target).map(drop)
+        };
+        match made {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(failed(error));
             }
             _ => {}
         }
-        overlay.mount(&target)?;
         Ok(target)
     }
 
@@ -97,8 +146,12 @@ impl Mounts {
     /// The kernel refuses.
     pub fn unmount(&self, name: &str) -> Result<(), RootfsError> {
         let target = self.target(name);
-        unmount_at(&target)?;
-        match fs::remove_dir(&target) {
+        clear(&target)?;
+        let removed = match fs::remove_dir(&target) {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(&target),
+            removed => removed,
+        };
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(RootfsError::Unmount {
                 target,
                 source: error,
@@ -159,6 +212,20 @@ impl Mounts {
         }
         points.iter().try_for_each(|point| unmount_at(point))
     }
+}
+
+/// Told since Linux 5.8 (fs/stat.c); workloads need a newer one.
+fn is_mount(found: &Statx) -> bool {
+    found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
+}
+
+/// Unmounts what is mounted there, also several over each other; nothing is fine.
+fn clear(target: &Path) -> Result<(), RootfsError> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    while statx(CWD, target, flags, StatxFlags::empty()).is_ok_and(|found| is_mount(&found)) {
+        unmount_at(target)?;
+    }
+    Ok(())
 }
 
 /// All mount points of the agent's mount namespace.

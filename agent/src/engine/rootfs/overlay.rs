@@ -17,6 +17,7 @@ use rustix::mount::{
 
 use super::RootfsError;
 use super::attributes::{set_mode, set_owner};
+use super::users::{Mapped, UserRange};
 
 /// The longest string that `fsconfig(2)` takes, with its zero (fs/fsopen.c, v6.12).
 const LONGEST_STRING: usize = 256;
@@ -39,7 +40,7 @@ pub struct Overlay {
     pub lower: Vec<PathBuf>,
     /// What is written. Made if it is missing, with the owner and mode of the topmost lower one.
     pub upper: PathBuf,
-    /// Overlayfs's own, on the upper one's file system. Made if it is missing.
+    /// Overlayfs's own, beside the upper one. Made if it is missing.
     pub work: PathBuf,
 }
 
@@ -56,6 +57,40 @@ impl Overlay {
             Err(error) => Err(error),
         };
         mounted.map_err(|error| self.failed(target, error))
+    }
+
+    /// Mounts it at `target` for users of a container's own: on disk everything belongs to whom it does
+    /// for those inside.
+    ///
+    /// # Errors
+    /// As [`mount`](Self::mount), and where file system or kernel do not map owners.
+    pub fn mount_for(&self, users: UserRange, target: &Path) -> Result<(), RootfsError> {
+        self.prepare()?;
+        let mut layers = Mapped::at(target, users)?;
+        let lower = self.lower.iter().map(|path| layers.push(path));
+        let lower = lower.collect::<Result<Vec<_>, _>>()?;
+        let (Some(directory), Some(upper), Some(work)) = (
+            self.upper.parent(),
+            self.upper.file_name(),
+            self.work.file_name(),
+        ) else {
+            return Err(self.failed(target, Errno::INVAL));
+        };
+        // Both have to be on one mount (ovl_get_workdir(), fs/overlayfs/super.c, v6.12).
+        let directory = PathBuf::from(layers.push(directory)?);
+        let mapped = Self {
+            lower: lower.into_iter().map(PathBuf::from).collect(),
+            upper: directory.join(upper),
+            work: directory.join(work),
+        };
+        let mount = mapped.detached(target).map_err(|error| match error {
+            RootfsError::Mount { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {
+                RootfsError::MapLayers { source }
+            }
+            error => error,
+        })?;
+        drop(layers);
+        attach(mount.as_fd(), target).map_err(|error| self.failed(target, error))
     }
 
     /// Mounts it nowhere: it is there as long as the descriptor. `spare` is an empty directory, used

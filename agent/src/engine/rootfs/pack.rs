@@ -15,13 +15,15 @@ use rustix::fs::{FileType, OFlags, Stat};
 use super::attributes::Place;
 use super::pax;
 use super::tree::{self, Links, Tree};
+use super::users::UserRange;
 
 /// The largest numbers that an octal field of a header holds.
 const MOST_ID: u32 = 0o7_777_777;
 const MOST_SIZE: u64 = 0o77_777_777_777;
 const NAME: usize = 100;
 
-/// Writes `name`, which is in `directory`, and all below it; the archive calls it `called`.
+/// Writes `name`, which is in `directory`, and all below it; the archive calls it `called`, and owners
+/// what they are for `users`.
 ///
 /// # Errors
 /// The tree cannot be read, or the archive not be written.
@@ -29,6 +31,7 @@ pub(crate) fn pack(
     directory: BorrowedFd<'_>,
     name: &OsStr,
     called: &OsStr,
+    users: Option<UserRange>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let tree = Tree::new(
@@ -37,6 +40,7 @@ pub(crate) fn pack(
     );
     let mut packer = Packer {
         builder: tar::Builder::new(out),
+        users,
         seen: HashMap::new(),
     };
     // Paths instead of recursion: trees are deeper than stacks.
@@ -66,6 +70,7 @@ fn join(called: &OsStr, name: &OsStr) -> OsString {
 
 struct Packer<'a> {
     builder: tar::Builder<&'a mut dyn Write>,
+    users: Option<UserRange>,
     /// Files with several names, by device and inode: the first of them.
     seen: HashMap<(u64, u64), OsString>,
 }
@@ -91,7 +96,7 @@ impl Packer<'_> {
             self.regular(place, called)?;
             return Ok(None);
         }
-        let mut member = Member::of(&stat, place)?;
+        let mut member = Member::of(&stat, place, self.users)?;
         match kind {
             FileType::Directory => {
                 let mut slashed = called.as_bytes().to_vec();
@@ -135,7 +140,7 @@ impl Packer<'_> {
     fn regular(&mut self, place: Place<'_>, called: &OsStr) -> io::Result<()> {
         let file = tree::open_file(place.directory, place.name)?;
         let stat = rustix::fs::fstat(&file)?;
-        let mut member = Member::of(&stat, place)?;
+        let mut member = Member::of(&stat, place, self.users)?;
         if stat.st_nlink > 1 {
             let inode = (stat.st_dev, stat.st_ino);
             if let Some(first) = self.seen.get(&inode) {
@@ -169,11 +174,13 @@ struct Member {
 }
 
 impl Member {
-    fn of(stat: &Stat, place: Place<'_>) -> io::Result<Self> {
+    fn of(stat: &Stat, place: Place<'_>, users: Option<UserRange>) -> io::Result<Self> {
+        let owners = (stat.st_uid, stat.st_gid);
+        let (uid, gid) = users.map_or(owners, |users| users.inside(owners.0, owners.1));
         let mut header = tar::Header::new_ustar();
         let mut extended = Vec::new();
         header.set_mode(stat.st_mode & 0o7777);
-        for (key, id) in [("uid", stat.st_uid), ("gid", stat.st_gid)] {
+        for (key, id) in [("uid", uid), ("gid", gid)] {
             let held = id.min(MOST_ID);
             match key {
                 "uid" => header.set_uid(held.into()),

@@ -13,6 +13,9 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RawMode, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use super::attributes::set_owner;
+use super::users::UserRange;
+
 /// `openat2` gives up when a rename comes between; it says so.
 const ATTEMPTS: u32 = 64;
 
@@ -30,11 +33,26 @@ pub(crate) enum Links {
 pub(crate) struct Tree {
     root: OwnedFd,
     links: Links,
+    /// Whose the files are on the host: who looks from inside sees others.
+    users: Option<UserRange>,
 }
 
 impl Tree {
     pub(crate) const fn new(root: OwnedFd, links: Links) -> Self {
-        Self { root, links }
+        Self {
+            root,
+            links,
+            users: None,
+        }
+    }
+
+    /// The same, seen by users of a container's own.
+    pub(crate) fn of(self, users: Option<UserRange>) -> Self {
+        Self { users, ..self }
+    }
+
+    pub(crate) const fn users(&self) -> Option<UserRange> {
+        self.users
     }
 
     /// The tree of a directory on the host.
@@ -84,7 +102,14 @@ impl Tree {
         let (parent, name) = split(path);
         let parent = self.make_directory(parent)?;
         match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
-            Err(Errno::EXIST) | Ok(()) => self.directory(path),
+            Ok(()) => {
+                let made = self.directory(path)?;
+                if let Some(users) = self.users {
+                    set_owner(made.as_fd(), users.first_uid, users.first_gid)?;
+                }
+                Ok(made)
+            }
+            Err(Errno::EXIST) => self.directory(path),
             Err(error) => Err(error.into()),
         }
     }

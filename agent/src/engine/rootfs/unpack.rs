@@ -96,6 +96,13 @@ impl Unpacker<'_> {
         {
             (entry.attributes.uid, entry.attributes.gid) = (uid, gid);
         }
+        if let Some(users) = self.tree.users() {
+            let attributes = &mut entry.attributes;
+            let Some(owners) = users.outside(attributes.uid, attributes.gid) else {
+                return Err(entry.refused("belongs to one who is no user of the container's"));
+            };
+            (attributes.uid, attributes.gid) = owners;
+        }
         let whole = self.base.join(path);
         let (directory, last) = tree::split(&whole);
         let parent = self.parent(directory).map_err(failed)?;

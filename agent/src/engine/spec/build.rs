@@ -6,7 +6,7 @@ use libcontainer::oci_spec::runtime::{
 
 use super::mode::{Modes, Share};
 use super::mounts::Mounts;
-use super::namespaces::{TIME_OFFSET, UserRange};
+use super::namespaces::{TIME_OFFSET, mapping};
 use super::security::Security;
 use super::{
     Parts, SpecError, capability, command, devices, environment, init, namespaces, paths,
@@ -43,8 +43,7 @@ pub fn build(parts: &Parts<'_>) -> Result<(Spec, Vec<String>), SpecError> {
         let arguments = process.args().iter().flatten().cloned();
         process.set_args(Some(words.chain(arguments).collect()));
     }
-    let range = user_range(parts.body)?;
-    working_directory::make(process.cwd(), parts.rootfs, &mounts.list, range)?;
+    working_directory::make(process.cwd(), parts.rootfs, &mounts.list)?;
     let mut linux = linux(parts, &modes, &mut warnings)?;
     linux.set_seccomp(seccomp::filter(&security.seccomp, &bounding)?);
     linux.set_rootfs_propagation(Some(mounts.propagation.to_owned()));
@@ -132,8 +131,8 @@ fn linux(parts: &Parts<'_>, modes: &Modes, warnings: &mut Vec<String>) -> Result
     linux.set_cgroups_path(Some(parts.cgroup_path.into()));
     linux.set_namespaces(Some(namespaces::list(parts, modes)?));
     if let Some(range) = user_range(parts.body)? {
-        linux.set_uid_mappings(Some(UserRange::mapping(range.first_uid, range.size)?));
-        linux.set_gid_mappings(Some(UserRange::mapping(range.first_gid, range.size)?));
+        linux.set_uid_mappings(Some(mapping(range.first_uid, range.size)?));
+        linux.set_gid_mappings(Some(mapping(range.first_gid, range.size)?));
     } else {
         linux.set_uid_mappings(None);
         linux.set_gid_mappings(None);

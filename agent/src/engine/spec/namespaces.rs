@@ -12,6 +12,7 @@ use libcontainer::oci_spec::runtime::{
 use super::error::refuse;
 use super::mode::{Modes, Share};
 use super::{Parts, SpecError};
+use crate::engine::rootfs::UserRange;
 
 /// Seconds that the workload's clocks are ahead: `monotonic=3600,boottime=3600`.
 pub(super) const TIME_OFFSET: &str = "plimsoll.time-offset";
@@ -23,15 +24,7 @@ const RANGE: u32 = 65_536;
 /// Where nobody has one.
 const FIRST: u32 = 100_000;
 
-/// Where a container's own users begin on the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UserRange {
-    pub first_uid: u32,
-    pub first_gid: u32,
-    pub size: u32,
-}
-
-/// The range of a container with users of its own, to which its root filesystem has to belong; `None`
+/// The range of a container with users of its own, for whom its root filesystem has to be mounted; `None`
 /// for the others.
 ///
 /// # Errors
@@ -65,15 +58,14 @@ fn first_of(ranges: &str) -> u32 {
         .unwrap_or(FIRST)
 }
 
-impl UserRange {
-    pub(super) fn mapping(first: u32, size: u32) -> Result<Vec<LinuxIdMapping>, SpecError> {
-        let mapping = LinuxIdMappingBuilder::default()
-            .container_id(0_u32)
-            .host_id(first)
-            .size(size)
-            .build()?;
-        Ok(vec![mapping])
-    }
+/// Of a range that begins there on the host.
+pub(super) fn mapping(first: u32, size: u32) -> Result<Vec<LinuxIdMapping>, SpecError> {
+    let mapping = LinuxIdMappingBuilder::default()
+        .container_id(0_u32)
+        .host_id(first)
+        .size(size)
+        .build()?;
+    Ok(vec![mapping])
 }
 
 /// All but the host's.

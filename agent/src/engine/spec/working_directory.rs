@@ -5,13 +5,12 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use libcontainer::oci_spec::runtime::Mount;
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, mkdirat, open, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, open, openat2};
 use rustix::io::Errno;
 
 use super::SpecError;
 use super::error::{refuse, unsupported};
 use super::mounts::normal;
-use super::namespaces::UserRange;
 
 /// What a configuration asks for; the root where it asks for none.
 pub(super) fn of(own: Option<&str>, image: Option<&str>) -> Result<PathBuf, SpecError> {
@@ -32,12 +31,7 @@ pub(super) fn of(own: Option<&str>, image: Option<&str>) -> Result<PathBuf, Spec
 
 /// Makes it, in the root filesystem or in what is mounted over it. `libcontainer` 0.7.0 only changes
 /// into it (process/init/process.rs).
-pub(super) fn make(
-    directory: &Path,
-    rootfs: &Path,
-    mounts: &[Mount],
-    owner: Option<UserRange>,
-) -> Result<(), SpecError> {
+pub(super) fn make(directory: &Path, rootfs: &Path, mounts: &[Mount]) -> Result<(), SpecError> {
     let failed = |source: Errno| SpecError::WorkingDirectory {
         path: directory.to_owned(),
         source: io::Error::from(source),
@@ -48,7 +42,7 @@ pub(super) fn make(
     // Of two at one place, the later one is seen.
     let above = above.max_by_key(|mount| mount.destination().components().count());
     let Some(mount) = above else {
-        return ensure(rootfs, directory, owner).map_err(failed);
+        return ensure(rootfs, directory).map_err(failed);
     };
     let below = directory
         .strip_prefix(mount.destination())
@@ -56,7 +50,7 @@ pub(super) fn make(
     match (mount.typ().as_deref(), mount.source()) {
         // The mount point itself.
         _ if below.as_os_str().is_empty() => Ok(()),
-        (Some("bind"), Some(source)) => ensure(source, below, owner).map_err(failed),
+        (Some("bind"), Some(source)) => ensure(source, below).map_err(failed),
         (Some("tmpfs"), _) if !mount.destination().starts_with("/dev") => unsupported(
             format!("the working directory {}", directory.display()),
             format!(
@@ -69,22 +63,14 @@ pub(super) fn make(
     }
 }
 
-fn ensure(root: &Path, directory: &Path, owner: Option<UserRange>) -> Result<(), Errno> {
+fn ensure(root: &Path, directory: &Path) -> Result<(), Errno> {
     let root = open(root, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let mut done = PathBuf::from(".");
     for name in normal(directory).components().skip(1) {
         let parent = enter(&root, &done)?;
         let mode = Mode::from_raw_mode(0o755);
         match mkdirat(&parent, name.as_os_str(), mode) {
-            Ok(()) => {
-                if let Some(range) = owner {
-                    let (user, group) = (range.first_uid, range.first_gid);
-                    let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
-                    let flags = AtFlags::SYMLINK_NOFOLLOW;
-                    chownat(&parent, name.as_os_str(), Some(user), Some(group), flags)?;
-                }
-            }
-            Err(Errno::EXIST) => {}
+            Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error),
         }
         done.push(name);
@@ -132,13 +118,13 @@ mod tests {
         symlink(outside.path(), root.path().join("out")).unwrap();
         symlink("/in", root.path().join("link")).unwrap();
         fs::create_dir(root.path().join("in")).unwrap();
-        make(Path::new("/link/a/b"), root.path(), &[], None).unwrap();
+        make(Path::new("/link/a/b"), root.path(), &[]).unwrap();
         assert!(root.path().join("in/a/b").is_dir());
         // In the root, the link leads nowhere.
-        assert!(make(Path::new("/out/x"), root.path(), &[], None).is_err());
+        assert!(make(Path::new("/out/x"), root.path(), &[]).is_err());
         assert!(!outside.path().join("x").exists());
         fs::write(root.path().join("file"), "").unwrap();
-        assert!(make(Path::new("/file"), root.path(), &[], None).is_err());
+        assert!(make(Path::new("/file"), root.path(), &[]).is_err());
     }
 
     #[test]
@@ -152,12 +138,12 @@ mod tests {
         let tmpfs = mount(r#"{"destination":"/tmp","type":"tmpfs","source":"tmpfs"}"#);
         let proc = mount(r#"{"destination":"/proc","type":"proc","source":"proc"}"#);
         let mounts = [bind, tmpfs, proc];
-        make(Path::new("/data/a/b"), root.path(), &mounts, None).unwrap();
+        make(Path::new("/data/a/b"), root.path(), &mounts).unwrap();
         assert!(volume.path().join("a/b").is_dir());
         assert!(!root.path().join("data").exists());
-        make(Path::new("/tmp"), root.path(), &mounts, None).unwrap();
-        make(Path::new("/proc/self"), root.path(), &mounts, None).unwrap();
-        let error = make(Path::new("/tmp/x"), root.path(), &mounts, None).unwrap_err();
+        make(Path::new("/tmp"), root.path(), &mounts).unwrap();
+        make(Path::new("/proc/self"), root.path(), &mounts).unwrap();
+        let error = make(Path::new("/tmp/x"), root.path(), &mounts).unwrap_err();
         assert!(
             error.to_string().contains("the tmpfs at /tmp is empty"),
             "{error}"

@@ -31,7 +31,7 @@ pub(super) fn populate(root: &Tree, from: &Path, to: &Path) -> io::Result<()> {
     std::thread::scope(|scope| {
         let packing = scope.spawn(move || {
             let dot = ".".as_ref();
-            pack(from.as_fd(), dot, dot, &mut writer)
+            pack(from.as_fd(), dot, dot, None, &mut writer)
         });
         let form = Form::Files {
             keep_kinds: false,

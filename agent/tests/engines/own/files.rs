@@ -139,6 +139,7 @@ fn files_go_in_and_out_as_with_docker() {
     });
     assert_eq!(copied[0], copied[1]);
     // Out of volumes that are mounted nowhere, one of them filled from the image.
+    let file_of_the_host = side::file(dir.path(), "other", "bound\n");
     let copied = sides.each_ref().map(|side| {
         let fill = ["run", "--rm", "-v", "out:/data", IMAGE, "sh", "-c"];
         side.cli(
@@ -161,7 +162,21 @@ fn files_go_in_and_out_as_with_docker() {
         ]);
         let to = tempfile::tempdir().unwrap();
         let text = to.path().to_str().unwrap();
+        let nested = file_of_the_host.to_str().unwrap();
+        side.cli(&[
+            "create",
+            "--name",
+            "nest",
+            "-v",
+            "out:/srv/deep/data",
+            "-v",
+            &format!("{nested}:/srv/file:ro"),
+            IMAGE,
+            "true",
+        ]);
         for from in [
+            "nest:/srv",
+            "nest:/srv/file",
             "out:/data/sub/file",
             "out:/data",
             "out:/bin/busybox",
@@ -169,13 +184,14 @@ fn files_go_in_and_out_as_with_docker() {
         ] {
             side.cli(&["cp", from, text]);
         }
+        side.cli(&["rm", "nest"]);
         side.cli(&["rm", "--volumes", "out"]);
         side.cli(&["volume", "rm", "out"]);
         let listed = host::stdout(std::process::Command::new("sh").arg("-c").arg(format!(
-            "cd {text}; find . | sort; cat file data/sub/file; test -s busybox && echo whole"
+            "cd {text}; find . | sort; cat data/sub/file srv/deep/data/sub/file srv/file file; test -s busybox && echo whole"
         )));
         assert!(
-            listed.contains("./data/sub/file") && listed.contains("kept\nkept\nwhole"),
+            listed.contains("./data/sub/file") && listed.contains("kept\nkept\nbound\nkept\nwhole"),
             "{listed}"
         );
         listed

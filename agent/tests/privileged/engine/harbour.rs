@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig};
+use nix::mount::{MntFlags, umount2};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use plimsoll::cgroup::Layout;
 use plimsoll::config::EngineConfig;
 use plimsoll::engine::{Engine, EngineError, EngineParts, Events, ListQuery, RemoveOptions};
@@ -236,6 +239,68 @@ impl Manned {
     }
 }
 
+impl Harbour {
+    /// After a test that failed: what it made goes, by force.
+    fn clear_away(&self) {
+        let mut directories = Vec::new();
+        for mount in mounts() {
+            let parent = mount.join(self.parent.trim_start_matches('/'));
+            directories.extend(all_below(&parent));
+        }
+        // Those above come first: what is frozen there holds all below.
+        for directory in &directories {
+            for (file, word) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
+                let _not_there = fs::write(directory.join(file), word);
+            }
+        }
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let mut living = directories.clone();
+            living.retain(|directory| {
+                let text = fs::read_to_string(directory.join("cgroup.procs"));
+                let text = text.unwrap_or_default();
+                for pid in text.lines().filter_map(|pid| pid.parse().ok()) {
+                    let _ended = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                }
+                !text.is_empty()
+            });
+            if living.is_empty() || Instant::now() > deadline {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        for directory in directories.iter().rev() {
+            let _told_below = fs::remove_dir(directory);
+        }
+        let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let targets = table.lines().filter_map(|line| line.split(' ').nth(4));
+        let mut targets: Vec<_> = targets
+            .filter(|target| Path::new(target).starts_with(&self.directory))
+            .collect();
+        targets.reverse();
+        for target in targets {
+            let _told_below = umount2(target, MntFlags::MNT_DETACH);
+        }
+        let left = self.leftovers();
+        if !left.is_empty() {
+            eprintln!("left behind: {left:#?}");
+        }
+    }
+}
+
+/// A directory and all below it, each before what is in it.
+fn all_below(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut next = vec![directory.to_owned()];
+    while let Some(directory) = next.pop() {
+        let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
+        let inside = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        next.extend(inside.map(|entry| entry.path()));
+        found.push(directory);
+    }
+    found
+}
+
 impl Drop for Harbour {
     fn drop(&mut self) {
         if self._own.is_none() {
@@ -245,7 +310,11 @@ impl Drop for Harbour {
         loop {
             let left = self.leftovers();
             let shims = self.shims();
-            if (left.is_empty() && shims == 0) || std::thread::panicking() {
+            if left.is_empty() && shims == 0 {
+                break;
+            }
+            if std::thread::panicking() {
+                self.clear_away();
                 break;
             }
             assert!(

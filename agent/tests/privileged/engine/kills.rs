@@ -29,8 +29,18 @@ const _: () = assert!(LIVES * (1 + SHIMS) + STEADY_SHIMS >= 500);
 
 /// A child, and what it said.
 struct Victim {
-    child: Child,
+    child: Mortal,
     reader: JoinHandle<Vec<String>>,
+}
+
+/// Dies with the test.
+struct Mortal(Child);
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _ended = self.0.wait();
+    }
 }
 
 impl Victim {
@@ -49,7 +59,7 @@ impl Victim {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let lines = move || stdout.lines().map_while(Result::ok).collect();
         Self {
-            child,
+            child: Mortal(child),
             reader: std::thread::spawn(lines),
         }
     }
@@ -262,8 +272,8 @@ async fn kill_again_and_again(harbour: Harbour) {
         }
         // While it takes over, too.
         chance.pause(Duration::from_millis(60)).await;
-        victim.child.kill().unwrap();
-        victim.child.wait().unwrap();
+        victim.child.0.kill().unwrap();
+        victim.child.0.wait().unwrap();
         let said = said(&victim.reader.join().unwrap());
         known += said.len();
         dead += settle_accounts(&harbour, &said, round).await;
@@ -274,8 +284,8 @@ async fn kill_again_and_again(harbour: Harbour) {
         kill_a_shim(&harbour, &mut chance).await;
         chance.pause(Duration::from_millis(60)).await;
     }
-    drop(steady.child.stdin.take());
-    assert!(steady.child.wait().unwrap().success());
+    drop(steady.child.0.stdin.take());
+    assert!(steady.child.0.wait().unwrap().success());
     let lines = steady.reader.join().unwrap();
     let counts = lines
         .iter()

@@ -18,7 +18,7 @@ use super::harbour::{Harbour, Manned};
 use crate::support::{installed, skip};
 
 /// What a container said, once it has ended; its exit code.
-async fn said(manned: &Manned, id: &str) -> (String, i64) {
+pub(super) async fn said(manned: &Manned, id: &str) -> (String, i64) {
     let exit = manned.engine.wait(id, WaitCondition::NotRunning).unwrap();
     let code = exit.await.unwrap().status_code;
     let query = LogsQuery {
@@ -35,7 +35,7 @@ async fn said(manned: &Manned, id: &str) -> (String, i64) {
 }
 
 /// Busybox as an image, with a command and a variable.
-fn import(harbour: &Harbour, manned: &Manned) {
+pub(super) fn import(harbour: &Harbour, manned: &Manned) {
     fs::write(harbour.directory.join("rootfs/gone"), "").unwrap();
     let mut tar = Command::new("tar")
         .args([

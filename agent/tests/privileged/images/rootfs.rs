@@ -55,7 +55,7 @@ fn an_overlay_is_private_and_gone_when_unmounted() {
     fs::set_permissions(&lower, fs::Permissions::from_mode(0o1711)).unwrap();
     fs::write(lower.join("file"), "lower").unwrap();
     let overlay = private.overlay(vec![lower.clone()]);
-    let target = private.mounts.mount("one", &overlay).unwrap();
+    let target = private.mounts.mount("one", &overlay, None).unwrap();
     let [line] = &mountinfo(&target)[..] else {
         panic!("one mount");
     };
@@ -106,7 +106,7 @@ fn a_hundred_layers_with_long_names_are_one_tree() {
     fs::create_dir(&odd).unwrap();
     fs::write(odd.join("odd"), "x").unwrap();
     overlay.lower.push(odd);
-    let target = private.mounts.mount("x", &overlay).unwrap();
+    let target = private.mounts.mount("x", &overlay, None).unwrap();
     assert_eq!(fs::read(target.join("common")).unwrap(), [99]);
     assert_eq!(fs::read_dir(&target).unwrap().count(), 102);
 }
@@ -131,7 +131,7 @@ fn changes_are_what_docker_diff_calls_them() {
     let id = store.load(&honest("x", &[&base, &above])[..]).unwrap()[0].id;
     let overlay = private.overlay(store.layers(&id).unwrap());
     assert_eq!(overlay.changes().unwrap(), []);
-    let target = private.mounts.mount("x", &overlay).unwrap();
+    let target = private.mounts.mount("x", &overlay, None).unwrap();
     assert_eq!(overlay.changes().unwrap(), []);
     fs::write(target.join("etc/changed"), "2").unwrap();
     fs::remove_file(target.join("etc/gone")).unwrap();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Parts;
 use crate::engine::container::EngineError;
 use crate::engine::container::handle::Shared;
-use crate::engine::rootfs::Inside;
+use crate::engine::rootfs::{Inside, Over};
 use crate::engine::spec::ResolvedMount;
 use crate::engine::volume::VolumeName;
 
@@ -177,17 +177,22 @@ impl Parts {
         Ok(())
     }
 
-    /// What is in a volume or bind of a container that does not run; `image`: its root filesystem.
-    pub(super) fn inside_bound(
-        &self,
-        bound: &Bound,
-        image: &Inside,
-    ) -> Result<Inside, EngineError> {
-        if let (true, Some(name)) = (bound.fills, &bound.name) {
-            self.volumes.populate(name, image, &bound.target)?;
+    /// Mounts all over the root filesystem of a container that does not run, as a start would.
+    pub(super) fn cover(&self, bounds: &[Bound], inside: &Inside) -> Result<(), EngineError> {
+        let mut bounds: Vec<_> = bounds.iter().collect();
+        bounds.sort_by_key(|bound| bound.depth());
+        for bound in bounds {
+            if let (true, Some(name)) = (bound.fills, &bound.name) {
+                self.volumes.populate(name, inside, &bound.target)?;
+            }
+            inside.cover(&Over {
+                source: self.resolve_one(bound)?.source,
+                target: bound.target.clone(),
+                writable: bound.writable,
+                recursive: bound.recursive,
+            })?;
         }
-        let source = self.resolve_one(bound)?.source;
-        Inside::open_at(&source, &bound.target).map_err(EngineError::io("open", &source))
+        Ok(())
     }
 
     /// As `inspect` shows them.

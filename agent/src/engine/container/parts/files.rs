@@ -1,14 +1,15 @@
 //! What a container changed, and files in and out of it.
 
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bollard::models::{ChangeType, FilesystemChange};
 
 use super::{Bound, Parts, Root};
 use crate::engine::container::EngineError;
 use crate::engine::container::model::{ContainerDir, Life, Settings};
-use crate::engine::rootfs::{Inside, PathStat, Writing, lexical};
+use crate::engine::rootfs::{Inside, PathStat, Writing, apart, lexical};
+use crate::engine::spec;
 
 /// As the API numbers it.
 const ADDED: ChangeType = ChangeType::_1;
@@ -38,8 +39,9 @@ impl Parts {
         dir: &ContainerDir,
         path: &str,
     ) -> Result<PathStat, EngineError> {
-        let inside = self.inside(settings, life, dir, path)?;
-        Ok(inside.stat(settings.id.as_str(), path)?)
+        self.look(settings, life, dir, |inside| {
+            Ok(inside.stat(settings.id.as_str(), path)?)
+        })
     }
 
     /// Writes an archive of it.
@@ -49,10 +51,11 @@ impl Parts {
         life: &Life,
         dir: &ContainerDir,
         path: &str,
-        out: &mut dyn Write,
+        out: &mut (dyn Write + Send),
     ) -> Result<(), EngineError> {
-        let inside = self.inside(settings, life, dir, path)?;
-        Ok(inside.read(settings.id.as_str(), path, out)?)
+        self.look(settings, life, dir, |inside| {
+            Ok(inside.read(settings.id.as_str(), path, out)?)
+        })
     }
 
     /// Unpacks an archive there.
@@ -62,7 +65,7 @@ impl Parts {
         life: &Life,
         dir: &ContainerDir,
         path: &str,
-        archive: impl Read,
+        archive: impl Read + Send,
         writing: Writing,
     ) -> Result<(), EngineError> {
         let host = settings.host();
@@ -75,45 +78,60 @@ impl Parts {
             let text = "mounted volume is marked read-only".to_owned();
             return Err(EngineError::Invalid(text));
         }
-        let inside = self.inside(settings, life, dir, path)?;
-        Ok(inside.write(settings.id.as_str(), path, archive, writing)?)
+        self.look(settings, life, dir, |inside| {
+            Ok(inside.write(settings.id.as_str(), path, archive, writing)?)
+        })
     }
 
-    /// As its processes see it while it runs; else what is at the path, on a volume or not.
-    fn inside(
+    /// Works with its files: as its processes see them while it runs, else as they would.
+    fn look<T: Send>(
         &self,
         settings: &Settings,
         life: &Life,
         dir: &ContainerDir,
-        path: &str,
-    ) -> Result<Inside, EngineError> {
+        work: impl FnOnce(&Inside) -> Result<T, EngineError> + Send,
+    ) -> Result<T, EngineError> {
         if let Some(process) = life.process.filter(|_| life.runs()) {
             let root = format!("/proc/{}/root", process.pid);
             let root = Path::new(&root);
             let inside = Inside::open(root).map_err(EngineError::io("open", root))?;
             // Opened while it lived: then it is its own.
             if process.is_alive() {
-                return Ok(inside);
+                return work(&inside.of(spec::user_range(&settings.body)?));
             }
         }
-        let image = self.at_rest(settings, dir)?;
-        match bound_at(settings, path) {
-            Some(bound) => self.inside_bound(bound, &image),
-            None => Ok(image),
+        if settings.mounts.is_empty() {
+            return work(&self.at_rest(settings, dir)?);
         }
+        apart(|| {
+            let root = match self.root(settings, dir.path())? {
+                Root::Direct(path) => path,
+                Root::Layers(overlay) => {
+                    let target = spare(dir)?;
+                    overlay.mount(&target)?;
+                    target
+                }
+            };
+            let inside = Inside::open(&root).map_err(EngineError::io("open", &root))?;
+            self.cover(&settings.mounts, &inside)?;
+            work(&inside)
+        })?
     }
 
     /// The root filesystem of one that does not run.
     fn at_rest(&self, settings: &Settings, dir: &ContainerDir) -> Result<Inside, EngineError> {
         match self.root(settings, dir.path())? {
             Root::Direct(path) => Inside::open(&path).map_err(EngineError::io("open", &path)),
-            Root::Layers(overlay) => {
-                let spare = dir.path().join("spare");
-                std::fs::create_dir_all(&spare).map_err(EngineError::io("make", &spare))?;
-                Ok(Inside::new(overlay.detached(&spare)?))
-            }
+            Root::Layers(overlay) => Ok(Inside::new(overlay.detached(&spare(dir)?)?)),
         }
     }
+}
+
+/// An empty directory to mount at.
+fn spare(dir: &ContainerDir) -> Result<PathBuf, EngineError> {
+    let spare = dir.path().join("spare");
+    std::fs::create_dir_all(&spare).map_err(EngineError::io("make", &spare))?;
+    Ok(spare)
 }
 
 /// What is mounted where a path leads.

@@ -106,8 +106,8 @@ impl Parts {
     /// Takes a container that has ended from its networks, and its root filesystem down.
     pub(super) fn release(&self, settings: &Settings) {
         self.disconnect(settings);
-        if let Err(error) = self.mounts.unmount(settings.id.as_str()) {
-            tracing::warn!(container = %settings.id, %error, "root filesystem left mounted");
+        if let Err(error) = self.unmount(settings) {
+            tracing::warn!(container = %settings.id, error = error.with_causes(), "root filesystem left mounted");
         }
     }
 
@@ -123,7 +123,11 @@ impl Parts {
 
     /// Takes down what is left of containers that do not run.
     pub(super) fn reap(&self, running: &[Id]) {
-        let keep = |name: &str| running.iter().any(|id| id.as_str() == name);
+        let keep = |name: &str| {
+            running
+                .iter()
+                .any(|id| id.as_str() == prepare::owner_of(name))
+        };
         match self.mounts.reap(&keep) {
             Ok(names) if names.is_empty() => {}
             Ok(names) => tracing::info!(

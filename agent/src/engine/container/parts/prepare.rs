@@ -11,9 +11,14 @@ use super::{Parts, Root};
 use crate::engine::container::EngineError;
 use crate::engine::container::handle::Shared;
 use crate::engine::container::model::{ContainerDir, Durability, Settings, write};
+use crate::engine::rootfs::UserRange;
 use crate::engine::spec;
 
 const CONFIG: &str = "config.json";
+/// No container's id has it.
+const SEPARATOR: char = '.';
+/// `hostname`, `hosts`, `resolv.conf`.
+const NAME_FILES: usize = 3;
 
 /// Descriptors that have to stay open until the workload is made.
 #[derive(Debug, Default)]
@@ -29,12 +34,14 @@ impl Parts {
         bundle: &Path,
     ) -> Result<Pins, EngineError> {
         let mut pins = Pins::default();
-        let rootfs = self.mount(settings, dir)?;
+        let users = spec::user_range(&settings.body)?;
+        // Ours to change before it is its users'.
+        let rootfs = self.mount(settings, dir, None, users.is_some())?;
         self.populate(&settings.mounts, &rootfs)?;
         let files = self.write_files(shared, settings, dir)?;
         let join = shared.joined(settings, &mut pins)?;
         let mounts = self.resolve(&settings.mounts)?;
-        let (spec, warnings) = spec::build(&spec::Parts {
+        let (mut spec, warnings) = spec::build(&spec::Parts {
             id: settings.id.as_str(),
             body: &settings.body,
             // Merged when it was created.
@@ -51,17 +58,69 @@ impl Parts {
         for warning in warnings {
             tracing::warn!(container = %settings.id, warning, "not as asked for");
         }
+        if let Some(users) = users {
+            self.mount(settings, dir, Some(users), true)?;
+            self.give(settings, &files, users, &mut spec)?;
+        }
         fs::create_dir_all(bundle).map_err(EngineError::io("make", bundle))?;
         let file = bundle.join(CONFIG);
         write(&file, &spec, Durability::Agent).map_err(EngineError::io("write", &file))?;
         Ok(pins)
     }
 
-    fn mount(&self, settings: &Settings, dir: &ContainerDir) -> Result<PathBuf, EngineError> {
+    /// `moved`: a directory that is used directly is mounted where others are, too.
+    fn mount(
+        &self,
+        settings: &Settings,
+        dir: &ContainerDir,
+        users: Option<UserRange>,
+        moved: bool,
+    ) -> Result<PathBuf, EngineError> {
+        let name = settings.id.as_str();
         match self.root(settings, dir.path())? {
+            Root::Direct(path) if moved => Ok(self.mounts.bind(name, &path, users)?),
             Root::Direct(path) => Ok(path),
-            Root::Layers(overlay) => Ok(self.mounts.mount(settings.id.as_str(), &overlay)?),
+            Root::Layers(overlay) => Ok(self.mounts.mount(name, &overlay, users)?),
         }
+    }
+
+    /// Lets volumes and the files by which it knows names belong to a container's own users; binds of the host's
+    /// are as they are.
+    fn give(
+        &self,
+        settings: &Settings,
+        files: &spec::Files,
+        users: UserRange,
+        spec: &mut Spec,
+    ) -> Result<(), EngineError> {
+        let volumes = settings.mounts.iter().map(|bound| bound.name.as_deref());
+        let volumes = volumes.flatten().map(|name| self.volumes.path(name));
+        let mut given = volumes.collect::<Result<Vec<_>, _>>()?;
+        given.extend(files.hostname.iter().cloned());
+        given.extend(files.hosts.iter().cloned());
+        given.extend(files.resolv_conf.iter().cloned());
+        for (number, path) in given.iter().enumerate() {
+            let target = self
+                .mounts
+                .bind(&part(settings, number), path, Some(users))?;
+            for mount in spec.mounts_mut().iter_mut().flatten() {
+                if mount.source().as_ref() == Some(path) {
+                    mount.set_source(Some(target.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the root filesystem down, and what was mounted beside it.
+    pub(super) fn unmount(&self, settings: &Settings) -> Result<(), EngineError> {
+        self.mounts.unmount(settings.id.as_str())?;
+        if spec::user_range(&settings.body)?.is_some() {
+            for number in 0..settings.mounts.len() + NAME_FILES {
+                self.mounts.unmount(&part(settings, number))?;
+            }
+        }
+        Ok(())
     }
 
     /// The process that `exec` asks for, in a container whose bundle this is.
@@ -86,6 +145,16 @@ impl Parts {
             &root.unwrap_or_default(),
         )?)
     }
+}
+
+/// The name of something that is mounted beside a container's root filesystem.
+fn part(settings: &Settings, number: usize) -> String {
+    format!("{}{SEPARATOR}{number}", settings.id)
+}
+
+/// Whose mount of that name is.
+pub(super) fn owner_of(name: &str) -> &str {
+    name.split(SEPARATOR).next().unwrap_or(name)
 }
 
 fn terminal_size(settings: &Settings) -> Option<(u16, u16)> {
