@@ -19,6 +19,8 @@ const EXIT: &str = "exit.json";
 const CONFIG: &str = "config.json";
 const FILTER: &str = "seccomp.json";
 const EXECS: &str = "exec";
+/// Ends the name of what cannot be read.
+const DAMAGED: &str = "-damaged";
 
 /// One workload's directory below a root. Files in it are replaced whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,30 @@ impl StateDir {
         }
         found.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(found)
+    }
+
+    /// Puts out of the way what cannot be read, be it cut short by the host's death: a workload's whole directory
+    /// where it is its state, a record of its end or of who joined it alone. Tells what.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or not be changed.
+    pub fn set_damaged_aside(root: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut aside = Vec::new();
+        for (_, dir) in Self::all(root)? {
+            if dir.state().is_err() {
+                aside.push(set_aside(&dir.path)?);
+                continue;
+            }
+            if dir.exit().is_err() {
+                aside.push(set_aside(&dir.file(EXIT))?);
+            }
+            for (_, exec) in Self::all(&dir.execs())? {
+                if exec.record().is_err() || exec.exit().is_err() {
+                    aside.push(set_aside(&exec.path)?);
+                }
+            }
+        }
+        Ok(aside)
     }
 
     /// The directory itself.
@@ -150,6 +176,22 @@ impl StateDir {
     pub(super) fn filter(&self) -> io::Result<Option<Filter>> {
         read(&self.file(FILTER))
     }
+}
+
+/// Under a name that is no id; what was there from before goes.
+fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let aside = path.with_file_name(format!("~{name}{DAMAGED}"));
+    let removed = match fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() == ErrorKind::NotADirectory => fs::remove_file(&aside),
+        removed => removed,
+    };
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::rename(path, &aside)?;
+    Ok(aside)
 }
 
 /// Makes a directory and its parents, for root alone.

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod attach;
+mod damaged;
 mod exec;
 mod harbour;
 mod health;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::EngineError;
 use super::cell::Cell;
 use super::handle::{Engine, EngineParts, Shared};
-use super::model::{ContainerDir, Phase};
+use super::model::{ContainerDir, Life, Phase};
 use super::restart;
 use super::supervise::Hold;
 use crate::engine::network::dns;
@@ -102,7 +102,11 @@ impl Shared {
     fn take_over(&self) -> Result<Vec<(Arc<Cell>, Next)>, EngineError> {
         let workloads = self.workloads();
         let unread = EngineError::io("read", &workloads);
+        for path in StateDir::set_damaged_aside(&workloads).map_err(unread)? {
+            tracing::error!(path = %path.display(), "state not understood; set aside, and what it was of is ended");
+        }
         self.end_idle_shims()?;
+        let unread = EngineError::io("read", &workloads);
         let settled = settle(&workloads).map_err(unread)?;
         let mut fates: HashMap<Id, Result<Fate, LaunchError>> = settled.into_iter().collect();
         let containers = self.containers();
@@ -118,7 +122,10 @@ impl Shared {
                     continue;
                 }
             };
-            let life = dir.life().map_err(EngineError::record(&dir))?;
+            let life = dir.life().unwrap_or_else(|error| {
+                tracing::error!(container = %id, %error, "state not understood; it is taken for ended");
+                Life::lost()
+            });
             if let Err(error) = self.registry.reserve(Some(&settings.name), &id) {
                 tracing::error!(container = %id, %error, "its name is another's");
             }
@@ -147,7 +154,13 @@ impl Shared {
             }
         }
         let fate = match fate {
-            None => Fate::Undone,
+            None => {
+                // Its state is lost; what it was of may be alive.
+                if let Err(error) = end_cgroup(&cell.settings().cgroup) {
+                    tracing::error!(container = %cell.id, error = error.with_causes(), "not ended");
+                }
+                Fate::Undone
+            }
             Some(Ok(fate)) => fate,
             Some(Err(error)) => {
                 tracing::error!(container = %cell.id, error = error.with_causes(), "not settled");
@@ -289,9 +302,7 @@ impl Shared {
                 continue;
             }
             let path = format!("{}/{name}", self.cgroup_parent.trim_end_matches('/'));
-            let cgroups = Cgroups::at(&path).map_err(LaunchError::from)?;
-            let removed = cgroups.kill().and_then(|()| cgroups.remove());
-            removed.map_err(LaunchError::from)?;
+            end_cgroup(&path)?;
         }
         Ok(())
     }
@@ -304,6 +315,12 @@ fn adopted(cell: &Cell, init: Option<Process>) {
     if life.phase != Phase::Running || life.process != Some(init) {
         cell.live(|life| life.start(init));
     }
+}
+
+fn end_cgroup(path: &str) -> Result<(), EngineError> {
+    let cgroups = Cgroups::at(path).map_err(LaunchError::from)?;
+    let removed = cgroups.kill().and_then(|()| cgroups.remove());
+    Ok(removed.map_err(LaunchError::from)?)
 }
 
 fn end(process: Process) -> Result<(), EngineError> {

@@ -26,7 +26,10 @@ impl Store {
                 id: image.id().to_string(),
                 repo_tags: names.iter().map(Name::to_string).collect(),
                 created: image.created(),
-                size: self.size(&image)?,
+                size: self.size(&image).unwrap_or_else(|error| {
+                    tracing::warn!(image = %image.id(), %error, "its size is not known");
+                    0
+                }),
                 // Not computed unless asked for, says the API.
                 shared_size: -1,
                 containers: -1,

@@ -96,8 +96,11 @@ impl Store {
             }
         }
         let path = self.directory.join(NAMES);
-        let names: Option<BTreeMap<Name, ImageId>> =
-            record::read(&path).map_err(|source| io_error(&path, source))?;
+        let names = record::read::<BTreeMap<Name, ImageId>>(&path).or_else(|error| {
+            tracing::error!(path = %path.display(), %error, "names of images not understood; set aside");
+            fs::rename(&path, path.with_extension("damaged")).map(|()| None)
+        });
+        let names = names.map_err(|source| io_error(&path, source))?;
         let mut names = names.unwrap_or_default();
         names.retain(|_, id| state.images.contains_key(id));
         state.names = names;

@@ -1,7 +1,7 @@
 //! State on disk: a file for each network and for each endpoint, replaced whole.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -71,7 +71,10 @@ impl Disk {
     pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, NetworkError> {
         let path = self.path(name);
         match fs::read(&path) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Ok(bytes) => {
+                let parsed = serde_json::from_slice(&bytes);
+                Ok(parsed.inspect_err(|error| set_aside(&path, error)).ok())
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(NetworkError::State { path, source }),
         }
@@ -113,7 +116,7 @@ impl Disk {
         written().map_err(keep(&path))
     }
 
-    /// One that cannot be read is named in the log and left out.
+    /// One that cannot be understood is named in the log, set aside and left out.
     fn all<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>, NetworkError> {
         let directory = self.path(kind);
         let mut paths = Vec::new();
@@ -127,17 +130,20 @@ impl Disk {
         paths.sort();
         let mut all = Vec::new();
         for path in paths {
-            let mut bytes = Vec::new();
-            let read = File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes));
-            read.map_err(keep(&path))?;
-            match serde_json::from_slice(&bytes) {
+            match serde_json::from_slice(&fs::read(&path).map_err(keep(&path))?) {
                 Ok(value) => all.push(value),
-                Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "a record of networks cannot be read");
-                }
+                Err(error) => set_aside(&path, &error),
             }
         }
         Ok(all)
+    }
+}
+
+/// One that cannot be read goes out of the way, for whoever can.
+fn set_aside(path: &Path, error: &serde_json::Error) {
+    tracing::error!(path = %path.display(), %error, "record not understood; set aside");
+    if let Err(error) = fs::rename(path, path.with_extension("damaged")) {
+        tracing::warn!(path = %path.display(), %error, "it stays where it is");
     }
 }
 

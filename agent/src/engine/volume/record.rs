@@ -29,9 +29,23 @@ impl Record {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        serde_json::from_slice(&text)
+        let understood = serde_json::from_slice(&text);
+        understood
+            .or_else(|error| {
+                tracing::warn!(path = %path.display(), %error, "record of a volume not understood");
+                Self::lost(path)
+            })
             .map(Some)
-            .map_err(io::Error::other)
+    }
+
+    /// Of a volume whose record a power cut spoilt: the files are worth more than the labels.
+    fn lost(path: &Path) -> io::Result<Self> {
+        let made = fs::metadata(path)?.modified()?;
+        Ok(Self {
+            created: humantime::format_rfc3339_seconds(made).to_string(),
+            labels: BTreeMap::new(),
+            anonymous: false,
+        })
     }
 
     /// On disk when it returns.

@@ -110,12 +110,9 @@ impl ContainerDir {
         write(&self.path.join(CONFIG), settings, settings.durability())
     }
 
-    /// What became of it; nothing yet, when there is no such file or a power cut spoilt it.
+    /// What became of it; nothing yet, when there is no such file. A power cut may have spoilt it.
     pub(in crate::engine::container) fn life(&self) -> io::Result<Life> {
-        match read(&self.path.join(STATE)) {
-            Err(error) if error.kind() == ErrorKind::InvalidData => Ok(Life::lost()),
-            found => Ok(found?.unwrap_or_default()),
-        }
+        Ok(read(&self.path.join(STATE))?.unwrap_or_default())
     }
 
     pub(in crate::engine::container) fn write_life(&self, life: &Life) -> io::Result<()> {
@@ -192,7 +189,9 @@ mod tests {
         dir.make(&settings, Durability::Agent).unwrap();
         assert_eq!(dir.life().unwrap().exits, 0);
         fs::write(dir.path().join(STATE), "").unwrap();
-        let life = dir.life().unwrap();
+        let error = dir.life().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        let life = Life::lost();
         assert_eq!((life.exits, life.exit_code), (1, 255));
     }
 }
