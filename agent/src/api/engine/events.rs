@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bollard::models::EventMessage;
+use bollard::models::{EventMessage, EventMessageTypeEnum};
 use futures_util::stream;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -82,8 +82,29 @@ async fn events(State(room): State<Room>, asked: Parameters) -> Result<Response,
     Ok((kind, Body::from_stream(lines)).into_response())
 }
 
+/// With the words that Docker had for containers and images before it had events of other kinds; its templates
+/// still have them.
 fn line(event: &EventMessage) -> Option<Bytes> {
-    let mut text = serde_json::to_vec(event).ok()?;
+    let mut told = serde_json::to_value(event).ok()?;
+    let object = told.as_object_mut()?;
+    if matches!(
+        event.typ,
+        Some(EventMessageTypeEnum::CONTAINER | EventMessageTypeEnum::IMAGE)
+    ) {
+        let actor = event.actor.clone().unwrap_or_default();
+        let image = actor.attributes.and_then(|mut all| all.remove("image"));
+        let id = actor.id.filter(|id| !id.is_empty());
+        let old = [
+            ("status", event.action.clone()),
+            ("id", id),
+            ("from", image),
+        ];
+        object.extend(
+            old.into_iter()
+                .filter_map(|(key, value)| Some((key.to_owned(), value?.into()))),
+        );
+    }
+    let mut text = serde_json::to_vec(&told).ok()?;
     text.push(b'\n');
     Some(text.into())
 }

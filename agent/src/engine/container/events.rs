@@ -77,6 +77,28 @@ impl Events {
         let _ = self.live.send(message);
     }
 
+    /// What nobody needed was removed, so many bytes.
+    pub(super) fn pruned(&self, kind: EventMessageTypeEnum, reclaimed: Option<i64>) {
+        let reclaimed = reclaimed.unwrap_or(0).to_string();
+        let attributes = HashMap::from([("reclaimed".to_owned(), reclaimed)]);
+        self.tell(kind, "prune", "", attributes);
+    }
+
+    /// A container's volumes came to be mounted, or are no more.
+    pub(super) fn volumes(&self, cell: &Cell, action: &str) {
+        for bound in &cell.settings().mounts {
+            let Some(name) = &bound.name else { continue };
+            let mut attributes = HashMap::from([
+                ("driver".to_owned(), "local".to_owned()),
+                ("container".to_owned(), cell.id.to_string()),
+            ]);
+            if action == "mount" {
+                attributes.extend(bound.described());
+            }
+            self.tell(EventMessageTypeEnum::VOLUME, action, name, attributes);
+        }
+    }
+
     /// Something happened to a container.
     pub(super) fn container(&self, cell: &Cell, action: &str, more: &[(&str, String)]) {
         let settings = cell.settings();

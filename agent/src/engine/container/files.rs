@@ -49,7 +49,9 @@ impl Engine {
             let record = cell.record();
             shared
                 .parts
-                .read(&record.settings, &record.life, &cell.dir, &path, &mut out)
+                .read(&record.settings, &record.life, &cell.dir, &path, &mut out)?;
+            shared.events.container(&cell, "archive-path", &[]);
+            Ok(())
         })
         .await
     }
@@ -71,7 +73,9 @@ impl Engine {
             let (settings, life) = (&record.settings, &record.life);
             shared
                 .parts
-                .write(settings, life, &cell.dir, &path, archive, writing)
+                .write(settings, life, &cell.dir, &path, archive, writing)?;
+            shared.events.container(&cell, "extract-to-dir", &[]);
+            Ok(())
         })
         .await
     }

@@ -1,6 +1,5 @@
 //! Verbs of images: the store's, with what containers need of it, and events.
 
-use std::collections::HashMap;
 use std::io::{Read, Write};
 
 use bollard::models::{
@@ -12,7 +11,7 @@ use super::EngineError;
 use super::filter::Filters;
 use super::handle::{Engine, Shared};
 use super::part_filter::{has_labels, matches_reference, refuse_unknown, truth};
-use crate::engine::image::ImageId;
+use crate::engine::image::{ImageId, Name};
 
 impl Engine {
     /// Images by the filters `reference`, `label`, `dangling`; without `all` those that have a name.
@@ -81,7 +80,8 @@ impl Engine {
             let images = &shared.parts.images;
             let id = images.resolve(&source)?;
             images.tag(&source, &target)?;
-            shared.tell_image("tag", &id, &target);
+            let name = target.parse::<Name>()?;
+            shared.tell_image("tag", &id, &name.to_string());
             Ok(())
         })
         .await
@@ -127,6 +127,8 @@ impl Engine {
                     Err(error) => tracing::warn!(image = image.id, %error, "not pruned"),
                 }
             }
+            let events = &shared.events;
+            events.pruned(EventMessageTypeEnum::IMAGE, Some(reclaimed));
             response.images_deleted = Some(deleted);
             response.space_reclaimed = Some(reclaimed);
             Ok(response)
@@ -178,7 +180,13 @@ impl Engine {
     ) -> Result<(), EngineError> {
         self.blocking(move |shared| {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            Ok(shared.parts.images.save(&names, out)?)
+            let images = &shared.parts.images;
+            images.save(&names, out)?;
+            for name in names {
+                let id = images.resolve(name)?;
+                shared.tell_image("save", &id, &id.to_string());
+            }
+            Ok(())
         })
         .await
     }
@@ -220,15 +228,16 @@ impl Shared {
         force: bool,
     ) -> Result<Vec<ImageDeleteResponseItem>, EngineError> {
         let user = |id: &ImageId| self.user_of_image(id);
+        let id = self.parts.images.resolve(name)?;
         let items = self.parts.images.remove(name, force, &user)?;
+        let own = id.to_string();
         for item in &items {
-            let (action, id) = match (&item.untagged, &item.deleted) {
-                (Some(name), _) => ("untag", name),
-                (None, Some(id)) => ("delete", id),
-                (None, None) => continue,
-            };
-            self.events
-                .tell(EventMessageTypeEnum::IMAGE, action, id, HashMap::new());
+            match (&item.untagged, &item.deleted) {
+                (Some(_), _) => self.tell_image("untag", &id, &own),
+                // Layers go without being told of.
+                (None, Some(deleted)) if *deleted == own => self.tell_image("delete", &id, &own),
+                (None, _) => {}
+            }
         }
         Ok(items)
     }

@@ -87,6 +87,8 @@ impl Engine {
                     pruned.push(name);
                 }
             }
+            let events = &shared.events;
+            events.pruned(EventMessageTypeEnum::NETWORK, None);
             Ok(NetworkPruneResponse {
                 networks_deleted: Some(pruned),
             })

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::models::ContainerPruneResponse;
+use bollard::models::{ContainerPruneResponse, EventMessageTypeEnum};
 
 use super::EngineError;
 use super::cell::Cell;
@@ -100,9 +100,12 @@ impl Engine {
                 }
             }
         }
+        let space_reclaimed = i64::try_from(space).ok();
+        let events = &self.shared.events;
+        events.pruned(EventMessageTypeEnum::CONTAINER, space_reclaimed);
         Ok(ContainerPruneResponse {
             containers_deleted: Some(deleted),
-            space_reclaimed: i64::try_from(space).ok(),
+            space_reclaimed,
         })
     }
 

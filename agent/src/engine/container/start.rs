@@ -46,6 +46,7 @@ impl Engine {
             Ok(held) => {
                 counters.started(begin.elapsed());
                 counters.policy_restarts.add(u64::from(!by_user));
+                self.shared.events.volumes(cell, "mount");
                 self.shared.events.container(cell, "start", &[]);
                 self.supervise(Arc::clone(cell), Hold::Shim(held));
                 self.refill_later();

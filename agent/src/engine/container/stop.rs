@@ -122,6 +122,8 @@ impl Engine {
                 return Err(EngineError::Runtime(text));
             }
         }
+        // Whoever sees to its end tells that first.
+        drop(cell.verb.lock().await);
         self.shared.events.container(cell, "stop", &[]);
         Ok(())
     }

@@ -168,6 +168,7 @@ impl Engine {
         let ran = cell.record().life.ran_for().as_secs().to_string();
         let attributes = [("exitCode", code.to_string()), ("execDuration", ran)];
         self.shared.events.container(cell, "die", &attributes);
+        self.shared.events.volumes(cell, "unmount");
         decision
     }
 

@@ -35,6 +35,7 @@ impl Engine {
         if !record.life.runs() {
             return Err(EngineError::NotRunning(cell.id.clone()));
         }
+        self.shared.events.container(&cell, "top", &[]);
         let id = cell.id.clone();
         self.blocking(move |shared| {
             let container = Container::open(&shared.workloads(), &id)?;

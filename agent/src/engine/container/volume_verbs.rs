@@ -71,7 +71,13 @@ impl Engine {
         let all = truth(&filters, "all") == Some(true);
         self.blocking(move |shared| {
             let users = |name: &str| shared.users_of_volume(name);
-            Ok(shared.parts.volumes.prune(all, &users)?)
+            let pruned = shared.parts.volumes.prune(all, &users)?;
+            for name in pruned.volumes_deleted.iter().flatten() {
+                shared.tell_volume("destroy", name);
+            }
+            let events = &shared.events;
+            events.pruned(EventMessageTypeEnum::VOLUME, pruned.space_reclaimed);
+            Ok(pruned)
         })
         .await
     }

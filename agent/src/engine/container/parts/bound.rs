@@ -49,6 +49,16 @@ impl Bound {
     pub(super) fn is_writable(&self) -> bool {
         self.writable
     }
+
+    /// As the event has it that a volume is mounted.
+    pub(in crate::engine::container) fn described(&self) -> [(String, String); 3] {
+        [
+            ("destination", self.target.display().to_string()),
+            ("read/write", self.writable.to_string()),
+            ("propagation", String::new()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value))
+    }
 }
 
 impl Parts {
