@@ -14,7 +14,7 @@ use crate::host::{self, Daemon};
 use crate::network::Network;
 use crate::samples::Samples;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_plimsoll");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_plimsoll");
 /// Longest silence of the agent within an answer.
 const SILENCE: Duration = Duration::from_secs(10);
 

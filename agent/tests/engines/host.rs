@@ -193,6 +193,13 @@ struct Mount {
     kind: String,
 }
 
+/// Where cgroup hierarchies are mounted.
+pub(crate) fn hierarchies() -> Vec<PathBuf> {
+    let found = mounts().into_iter();
+    let found = found.filter(|mount| mount.kind.starts_with("cgroup"));
+    found.map(|mount| mount.at).collect()
+}
+
 fn mounts() -> Vec<Mount> {
     let table = fs::read_to_string("/proc/self/mounts").unwrap();
     let mount = |line: &str| {

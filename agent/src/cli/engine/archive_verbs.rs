@@ -17,14 +17,17 @@ use super::client::{Engine, nothing, segment, streamed};
 use super::images::split;
 use super::lines::Values;
 use super::prune::{self, Pruning};
-use super::{chunks, listing};
+use super::{chunks, copy_in, listing};
 use crate::api::ClientError;
+
+/// What tells that a directory is in the OCI layout.
+const LAYOUT: &str = "oci-layout";
 
 /// Bring images from an archive: of `save`, of `docker save`, or in the OCI layout
 #[derive(Debug, Args)]
 pub(crate) struct LoadArgs {
-    /// Archive [default: standard input]
-    #[arg(short, long, value_name = "FILE")]
+    /// Archive, or directory in the OCI layout [default: standard input]
+    #[arg(short, long, value_name = "FILE|DIR")]
     input: Option<PathBuf>,
     /// Say nothing of how far it is
     #[arg(short, long)]
@@ -103,16 +106,22 @@ struct Progress {
 }
 
 pub(super) async fn load(args: LoadArgs, engine: &Engine, out: &mut Output) -> Result<(), Failure> {
-    let source: Box<dyn Read + Send> = match &args.input {
-        Some(path) => Box::new(open(path)?),
+    let body = match &args.input {
+        Some(path) if path.is_dir() => {
+            if !path.join(LAYOUT).is_file() {
+                let told = format!("{} is no OCI layout: it has no {LAYOUT}", path.display());
+                return Err(Failure::new(Exit::Failed, told));
+            }
+            copy_in::packed(path.clone(), PathBuf::from("."), true, false)?
+        }
+        Some(path) => streamed(chunks::of(open(path)?)?),
         None if io::stdin().is_terminal() => {
             let told = "requested load from stdin, but stdin is empty";
             return Err(Failure::new(Exit::Failed, told));
         }
-        None => Box::new(io::stdin()),
+        None => streamed(chunks::of(io::stdin())?),
     };
     let query = [("quiet", if args.quiet { "1" } else { "0" })];
-    let body = streamed(chunks::of(source)?);
     let answer = engine
         .request(Method::POST, "/images/load", &query, body)
         .await?;

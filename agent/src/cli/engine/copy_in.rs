@@ -84,7 +84,12 @@ async fn put(to: &Place<'_>, path: &str, body: Body, keep_owners: bool) -> Resul
 }
 
 /// The archive of `local`, under `name`, made while it is sent.
-fn packed(local: PathBuf, name: PathBuf, is_dir: bool, follow: bool) -> Result<Body, Failure> {
+pub(super) fn packed(
+    local: PathBuf,
+    name: PathBuf,
+    is_dir: bool,
+    follow: bool,
+) -> Result<Body, Failure> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let making = thread::Builder::new().name("pack".into()).spawn(move || {
         let errors = sender.clone();

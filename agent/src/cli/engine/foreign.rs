@@ -20,7 +20,12 @@ pub(super) async fn explain(
     let Ok(detail) = engine.agent.workload(name).await else {
         return error.into();
     };
-    Failure::new(Exit::Failed, whose(&detail.workload.identity, verb))
+    let identity = &detail.workload.identity;
+    // One of ours that was just removed is still in sight.
+    if identity.runtime == Runtime::Plimsoll {
+        return error.into();
+    }
+    Failure::new(Exit::Failed, whose(identity, verb))
 }
 
 fn whose(identity: &Identity, verb: &str) -> String {
@@ -34,7 +39,6 @@ fn whose(identity: &Identity, verb: &str) -> String {
         (Runtime::Systemd, Kind::Unit) => {
             format!("{name} is systemd's: see `systemctl help`; {ours}")
         }
-        (Runtime::Plimsoll, _) => format!("{name} has just been removed"),
         (Runtime::Cgroup, _) => format!("{name} is a bare cgroup, not a container; {ours}"),
         _ => format!("{name} is {owner}'s, not a container of Plimsoll; {ours}"),
     }

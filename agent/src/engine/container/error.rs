@@ -141,6 +141,15 @@ impl EngineError {
         text
     }
 
+    /// When something else is not there than what is to be made or changed: to clients "not found" would be the
+    /// image, which they then fetch.
+    pub(super) fn of_a_wish(self) -> Self {
+        match self.kind() {
+            ErrorKind::NotFound => Self::Invalid(self.to_string()),
+            _ => self,
+        }
+    }
+
     pub(super) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { what, path, source }

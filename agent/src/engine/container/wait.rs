@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use bollard::models::{ContainerWaitExitError, ContainerWaitResponse};
+use bollard::models::ContainerWaitResponse;
 
 use super::EngineError;
 use super::handle::Engine;
@@ -65,12 +65,10 @@ impl Engine {
     }
 }
 
+/// Why it could not be started, whoever wanted to start it is told: `Error` is for the waiting itself.
 fn response(record: &Record) -> ContainerWaitResponse {
-    let error = Some(&record.life.error).filter(|text| !text.is_empty());
     ContainerWaitResponse {
         status_code: record.life.exit_code,
-        error: error.map(|text| ContainerWaitExitError {
-            message: Some(text.clone()),
-        }),
+        error: None,
     }
 }

@@ -1,8 +1,10 @@
 //! The agent as the engine: `docker`'s own command line drives it, beside a dockerd as the oracle.
 
 mod alike;
+mod events;
 mod files;
 mod networks;
+mod ours;
 mod side;
 mod stats;
 mod survives;

@@ -125,7 +125,7 @@ impl Drop for Side {
 }
 
 /// Runs of twelve and more hexadecimal digits are ids.
-fn without_ids(text: &str) -> String {
+pub(super) fn without_ids(text: &str) -> String {
     let mut shown = String::new();
     let mut digits = String::new();
     for letter in text.chars().chain(['\0']) {

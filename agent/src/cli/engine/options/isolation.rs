@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 
-use bollard::models::{DeviceMapping, HostConfig, HostConfigCgroupnsModeEnum};
+use bollard::models::{DeviceMapping, DeviceRequest, HostConfig, HostConfigCgroupnsModeEnum};
 use clap::Args;
 
 use serde::de::IgnoredAny;
@@ -31,6 +31,9 @@ pub(in super::super) struct IsolationArgs {
     /// Device of the host
     #[arg(long, value_name = "HOST[:CONTAINER][:rwm]", value_parser = device)]
     device: Vec<DeviceMapping>,
+    /// Graphics cards: refused, there is no driver for them
+    #[arg(long, value_name = "CARDS", hide = true)]
+    gpus: Option<String>,
     /// Rule of which devices it may use, such as `c 1:3 rwm`
     #[arg(long, value_name = "RULE", value_parser = device_rule)]
     device_cgroup_rule: Vec<String>,
@@ -46,8 +49,8 @@ pub(in super::super) struct IsolationArgs {
     /// Host name: that of the host
     #[arg(long, value_name = "host", value_parser = |text: &str| mode(text, &["host"], "UTS"))]
     uts: Option<String>,
-    /// Users: those of the host
-    #[arg(long, value_name = "host", value_parser = |text: &str| mode(text, &["host"], "USER"))]
+    /// Users: host, or private: a range of its own
+    #[arg(long, value_name = "MODE", value_parser = userns)]
     userns: Option<String>,
     /// Cgroups it sees: private or host
     #[arg(long, value_name = "MODE", value_parser = cgroupns)]
@@ -75,6 +78,7 @@ impl IsolationArgs {
         }
         host.security_opt = some(options);
         host.devices = (!self.device.is_empty()).then_some(self.device);
+        host.device_requests = self.gpus.map(|_| vec![graphics_cards()]);
         host.device_cgroup_rules = some(self.device_cgroup_rule);
         let sysctls: HashMap<_, _> = self.sysctl.into_iter().collect();
         host.sysctls = (!sysctls.is_empty()).then_some(sysctls);
@@ -85,6 +89,15 @@ impl IsolationArgs {
         host.cgroupns_mode = self.cgroupns;
         host.cgroup_parent = self.cgroup_parent;
         Ok(())
+    }
+}
+
+/// What `--gpus` asks the agent for, in whatever words.
+fn graphics_cards() -> DeviceRequest {
+    DeviceRequest {
+        count: Some(-1),
+        capabilities: Some(vec![vec!["gpu".to_owned()]]),
+        ..DeviceRequest::default()
     }
 }
 
@@ -173,6 +186,15 @@ fn mode(text: &str, modes: &[&str], what: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!("invalid {what} mode"))
+}
+
+/// What podman has besides is refused by the agent, with the reason.
+fn userns(text: &str) -> Result<String, String> {
+    let is_podmans = text.starts_with("container:") || text.starts_with("keep-id");
+    if is_podmans || ["", "host", "private", "auto"].contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err("invalid USER mode".to_owned())
 }
 
 fn cgroupns(text: &str) -> Result<HostConfigCgroupnsModeEnum, String> {

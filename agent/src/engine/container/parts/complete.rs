@@ -46,8 +46,14 @@ impl Parts {
         let host = body.host_config.clone().unwrap_or_default();
         let mode = mode_of(host.network_mode.as_deref());
         match &mode {
-            NetworkMode::Named(name) => drop(self.networks.inspect(name)?),
-            NetworkMode::Container(name) => drop(shared.registry.resolve(name)?),
+            NetworkMode::Named(name) => {
+                let found = self.networks.inspect(name).map(drop);
+                found.map_err(|error| EngineError::from(error).of_a_wish())?;
+            }
+            NetworkMode::Container(name) => {
+                let found = shared.registry.resolve(name).map(drop);
+                found.map_err(EngineError::of_a_wish)?;
+            }
             NetworkMode::None | NetworkMode::Host => {}
         }
         if body.hostname.as_deref().is_none_or(str::is_empty) {
@@ -66,6 +72,14 @@ impl Parts {
             };
         }
         let mut warnings = spec::foresee(body, &self.layout)?;
+        let publishes = host.publish_all_ports == Some(true)
+            || host
+                .port_bindings
+                .as_ref()
+                .is_some_and(|all| !all.is_empty());
+        if mode == NetworkMode::Host && publishes {
+            warnings.push("Published ports are discarded when using host network mode".to_owned());
+        }
         if let NetworkMode::Named(_) = mode {
             warnings.extend(self.networks.warnings());
         }

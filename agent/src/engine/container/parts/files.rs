@@ -40,7 +40,7 @@ impl Parts {
         path: &str,
     ) -> Result<PathStat, EngineError> {
         self.look(settings, life, dir, |inside| {
-            Ok(inside.stat(settings.id.as_str(), path)?)
+            Ok(inside.stat(settings.name.as_str(), path)?)
         })
     }
 
@@ -54,7 +54,7 @@ impl Parts {
         out: &mut (dyn Write + Send),
     ) -> Result<(), EngineError> {
         self.look(settings, life, dir, |inside| {
-            Ok(inside.read(settings.id.as_str(), path, out)?)
+            Ok(inside.read(settings.name.as_str(), path, out)?)
         })
     }
 
@@ -79,7 +79,7 @@ impl Parts {
             return Err(EngineError::Invalid(text));
         }
         self.look(settings, life, dir, |inside| {
-            Ok(inside.write(settings.id.as_str(), path, archive, writing)?)
+            Ok(inside.write(settings.name.as_str(), path, archive, writing)?)
         })
     }
 

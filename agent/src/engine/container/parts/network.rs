@@ -194,6 +194,14 @@ pub(super) fn wish(
             .transpose()
     };
     let ipam = asked.and_then(|asked| asked.ipam_config.as_ref());
+    let (ipv4, ipv6) = (
+        address(ipam.and_then(|ipam| ipam.ipv4_address.as_ref()))?,
+        address(ipam.and_then(|ipam| ipam.ipv6_address.as_ref()))?,
+    );
+    if crate::engine::network::DEFAULT_NETWORK == network && (ipv4.is_some() || ipv6.is_some()) {
+        let text = "user specified IP address is supported on user defined networks only";
+        return Err(EngineError::Invalid(text.to_owned()));
+    }
     let mac = asked.and_then(|asked| asked.mac_address.as_deref());
     let mac = mac.filter(|text| !text.is_empty()).map(|text| {
         text.parse()
@@ -209,8 +217,8 @@ pub(super) fn wish(
         name: settings.name.clone(),
         hostname: body.hostname.clone().unwrap_or_default(),
         aliases,
-        ipv4: address(ipam.and_then(|ipam| ipam.ipv4_address.as_ref()))?,
-        ipv6: address(ipam.and_then(|ipam| ipam.ipv6_address.as_ref()))?,
+        ipv4,
+        ipv6,
         mac: mac.transpose()?,
         ports: Vec::new(),
         dns: servers(settings),
