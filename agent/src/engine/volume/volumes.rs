@@ -44,8 +44,11 @@ impl Volumes {
             changing: Mutex::new(()),
         };
         let mut builder = fs::DirBuilder::new();
-        let made = builder.recursive(true).mode(0o711).create(directory);
-        made.map_err(|source| io_error(directory, source))?;
+        let made = builder.recursive(true).mode(0o700).create(directory);
+        // Containers have them mounted; to the host's users a volume's set-uid programs are out of reach.
+        let closed = fs::Permissions::from_mode(0o700);
+        made.and_then(|()| fs::set_permissions(directory, closed))
+            .map_err(|source| io_error(directory, source))?;
         for name in volumes.entries()? {
             if name.starts_with(TEMPORARY) {
                 volumes.clear(&name)?;
