@@ -151,11 +151,20 @@ impl Condition {
     /// The leaves, from left to right.
     #[must_use]
     pub fn leaves(&self) -> Vec<&Self> {
+        let mut leaves = Vec::new();
+        self.each_leaf(&mut |leaf| leaves.push(leaf));
+        leaves
+    }
+
+    /// Shows them one after the other, from left to right; for what is done often.
+    pub fn each_leaf<'c>(&'c self, see: &mut impl FnMut(&'c Self)) {
         match self {
             Self::Any(several) | Self::All(several) => {
-                several.iter().flat_map(Self::leaves).collect()
+                for one in several {
+                    one.each_leaf(see);
+                }
             }
-            Self::Metric(_) | Self::Rate(_) | Self::Psi(_) | Self::Event(_) => vec![self],
+            Self::Metric(_) | Self::Rate(_) | Self::Psi(_) | Self::Event(_) => see(self),
         }
     }
 }

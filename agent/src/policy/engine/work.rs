@@ -128,8 +128,8 @@ impl Work {
             return;
         }
         let mut seen = Observation::of_workload(workload);
-        seen.values
-            .retain(|(series, _)| !self.sense.reads(id, *series));
+        let read = self.sense.read_of(id);
+        seen.values.retain(|(series, _)| !read(*series));
         self.history.seen(now, id, &seen, !governed);
         if governed {
             out.take(self.evaluator.observe(now, id, &seen));
@@ -228,7 +228,9 @@ impl Work {
             }
             News::Host(seen) => {
                 self.history.seen_host(now, &seen);
-                self.evaluator.observe_host(now, &seen)
+                let orders = self.evaluator.observe_host(now, &seen);
+                self.attend_host();
+                orders
             }
         };
         out.take(orders);

@@ -6,16 +6,18 @@ use std::time::Instant;
 
 use super::explain::{self, Explanation};
 use super::figures::Figures;
+use super::governed::Advanced;
 use super::judge;
 use super::needs::{self, Needs};
 use super::roster::{NoSuchPolicy, Roster};
+use super::rule::RuleState;
 use super::series::{Moment, Observation, Series};
 use super::subject::Subject;
 use super::tally::Tally;
 use crate::ledger::Workload;
 use crate::policy::condition::{Subject as Whose, WatchedEvent};
 use crate::policy::order::{Mode, Order};
-use crate::policy::set::PolicySet;
+use crate::policy::set::{PolicySet, Rule};
 
 /// Decides; see the module. What it is told may come in any order, and times may stand still or go
 /// back: what was done is not done again.
@@ -25,13 +27,14 @@ pub struct Evaluator {
     host: Figures,
     subjects: BTreeMap<Arc<str>, Subject>,
     dues: BTreeSet<(Instant, Arc<str>)>,
-    due_of: BTreeMap<Arc<str>, Instant>,
     /// Whose needs may have changed.
     restless: BTreeSet<Arc<str>>,
     latest: Option<Instant>,
     evaluations: u64,
     /// Events that any rule counts.
     counted: BTreeSet<WatchedEvent>,
+    /// Rules go by the host's figures, and none is near to being decided by them.
+    calm_about_host: bool,
 }
 
 impl Evaluator {
@@ -43,11 +46,11 @@ impl Evaluator {
             host: Figures::default(),
             subjects: BTreeMap::new(),
             dues: BTreeSet::new(),
-            due_of: BTreeMap::new(),
             restless: BTreeSet::new(),
             latest: None,
             evaluations: 0,
             counted: BTreeSet::new(),
+            calm_about_host: false,
         };
         evaluator.look_through();
         evaluator
@@ -62,11 +65,11 @@ impl Evaluator {
     /// A workload is there; a new one under an old id is a new workload.
     pub fn appear(&mut self, now: Moment, workload: &Arc<Workload>) -> Vec<Order> {
         let now = self.at(now);
-        let id: Arc<str> = Arc::from(workload.identity.id.as_str());
-        self.gone(&id);
+        self.gone(&workload.identity.id);
         let mut subject = Subject::new(Arc::clone(workload));
         let mut out = Vec::new();
         subject.govern(&self.roster, &self.host, now, &mut out);
+        let id = Arc::clone(&subject.id);
         self.subjects.insert(Arc::clone(&id), subject);
         self.touch(&id);
         out
@@ -85,7 +88,7 @@ impl Evaluator {
         let mut out = Vec::new();
         if !same {
             subject.govern(&self.roster, &self.host, moment, &mut out);
-            let id = Arc::from(workload.identity.id.as_str());
+            let id = Arc::clone(&subject.id);
             self.touch(&id);
         }
         out
@@ -93,11 +96,11 @@ impl Evaluator {
 
     /// It is no more: what was held went with its cgroup.
     pub fn gone(&mut self, id: &str) {
-        if let Some((id, _)) = self.subjects.remove_entry(id) {
-            if let Some(due) = self.due_of.remove(&id) {
-                self.dues.remove(&(due, Arc::clone(&id)));
+        if let Some(subject) = self.subjects.remove(id) {
+            if let Some(due) = subject.noted_due {
+                self.dues.remove(&(due, Arc::clone(&subject.id)));
             }
-            self.restless.remove(&id);
+            self.restless.remove(id);
         }
     }
 
@@ -124,12 +127,24 @@ impl Evaluator {
     pub fn observe_host(&mut self, now: Moment, observation: &Observation) -> Vec<Order> {
         let now = self.at(now);
         self.host.take(now.instant, observation);
+        let read = observation.kinds();
         let mut out = Vec::new();
-        for id in self.ids() {
-            out.extend(self.with(&id, |subject, host, out| {
-                subject.advance(host, now, |_, state| state.goes_by_host(), out)
-            }));
+        let mut calm = None;
+        for subject in self.subjects.values_mut() {
+            let concerned = |_: &Rule, state: &RuleState| state.goes_by_host(read);
+            let advanced = subject.advance(&self.host, now, concerned, &mut out);
+            self.evaluations += u64::from(advanced.any);
+            if advanced.any {
+                note_due(&mut self.dues, subject);
+            }
+            if advanced.restless {
+                self.restless.insert(Arc::clone(&subject.id));
+            }
+            if let Some(of_subject) = subject.is_calm_about_host() {
+                calm = Some(calm.unwrap_or(true) && of_subject);
+            }
         }
+        self.calm_about_host = calm.unwrap_or(false);
         out
     }
 
@@ -154,7 +169,9 @@ impl Evaluator {
             // It is due later from now on; if it were not, this would not end.
             if self.dues.first() == Some(&(due, Arc::clone(&id))) {
                 self.dues.pop_first();
-                self.due_of.remove(&id);
+                if let Some(subject) = self.subjects.get_mut(&id) {
+                    subject.noted_due = None;
+                }
             }
         }
         out
@@ -224,7 +241,7 @@ impl Evaluator {
         let mut needs = Needs::default();
         for entry in self.roster.entries().filter(|entry| entry.enabled) {
             for rule in &entry.policy.rules {
-                needs.add_host(rule);
+                needs.add_host(rule, self.calm_about_host, &self.host);
             }
         }
         needs
@@ -270,37 +287,27 @@ impl Evaluator {
     fn with(
         &mut self,
         id: &str,
-        act: impl FnOnce(&mut Subject, &Figures, &mut Vec<Order>) -> bool,
+        act: impl FnOnce(&mut Subject, &Figures, &mut Vec<Order>) -> Advanced,
     ) -> Vec<Order> {
         let mut out = Vec::new();
-        let Some((id, _)) = self.subjects.get_key_value(id) else {
+        let Some(subject) = self.subjects.get_mut(id) else {
             return out;
         };
-        let id = Arc::clone(id);
-        let Some(subject) = self.subjects.get_mut(&id) else {
-            return out;
-        };
-        if act(subject, &self.host, &mut out) {
+        let advanced = act(subject, &self.host, &mut out);
+        if advanced.any {
             self.evaluations += 1;
-            self.touch(&id);
+            note_due(&mut self.dues, subject);
+        }
+        if advanced.restless {
+            self.restless.insert(Arc::clone(&subject.id));
         }
         out
     }
 
     /// After anything that may have changed when it is due, or what it needs.
     fn touch(&mut self, id: &Arc<str>) {
-        let due = self.subjects.get(id).and_then(Subject::due);
-        let before = match due {
-            Some(due) => self.due_of.insert(Arc::clone(id), due),
-            None => self.due_of.remove(id),
-        };
-        if before != due {
-            if let Some(before) = before {
-                self.dues.remove(&(before, Arc::clone(id)));
-            }
-            if let Some(due) = due {
-                self.dues.insert((due, Arc::clone(id)));
-            }
+        if let Some(subject) = self.subjects.get_mut(id) {
+            note_due(&mut self.dues, subject);
         }
         self.restless.insert(Arc::clone(id));
     }
@@ -323,5 +330,20 @@ impl Evaluator {
         let instant = self.latest.map_or(now.instant, |at| at.max(now.instant));
         self.latest = Some(instant);
         Moment { instant, ..now }
+    }
+}
+
+/// Takes note of when a subject is due now.
+fn note_due(dues: &mut BTreeSet<(Instant, Arc<str>)>, subject: &mut Subject) {
+    let due = subject.due();
+    let before = std::mem::replace(&mut subject.noted_due, due);
+    if before == due {
+        return;
+    }
+    if let Some(before) = before {
+        dues.remove(&(before, Arc::clone(&subject.id)));
+    }
+    if let Some(due) = due {
+        dues.insert((due, Arc::clone(&subject.id)));
     }
 }

@@ -39,6 +39,15 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// What came of doing what was due.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Advanced {
+    /// A rule was judged.
+    pub(super) any: bool,
+    /// What is wanted to be read may be another than before.
+    pub(super) restless: bool,
+}
+
 /// A policy that applies.
 #[derive(Clone, Debug)]
 pub(super) struct Governed {
@@ -104,17 +113,16 @@ impl Governed {
         scene: &Scene<'_>,
         concerned: impl Fn(&Rule, &RuleState) -> bool,
         out: &mut Vec<Order>,
-    ) -> bool {
-        let policy = Arc::clone(&self.policy);
-        let context = scene.context(&policy, self.mode);
-        let mut any = false;
-        for (rule, state) in policy.rules.iter().zip(&mut self.rules) {
+    ) -> Advanced {
+        let context = scene.context(&self.policy, self.mode);
+        let mut advanced = Advanced::default();
+        for (rule, state) in self.policy.rules.iter().zip(&mut self.rules) {
             if concerned(rule, state) {
-                state.advance(&context, rule, out);
-                any = true;
+                advanced.any = true;
+                advanced.restless |= state.advance(&context, rule, out);
             }
         }
-        any
+        advanced
     }
 
     /// Every rule with its state.

@@ -6,6 +6,7 @@ use std::slice::IterMut;
 use std::time::{Duration, Instant};
 
 use super::figures::Figures;
+use super::needs::Wish;
 use super::series::Series;
 use crate::policy::condition::{
     Bound, Compare, Condition, EventCondition, Subject, Threshold, WatchedEvent,
@@ -42,6 +43,8 @@ pub(super) struct Leaf {
     pub(super) value: Option<f64>,
     pub(super) threshold: Option<f64>,
     pub(super) holds: Option<bool>,
+    /// What it wanted to be read when last judged.
+    pub(super) wish: Option<Wish>,
 }
 
 impl Judgement {

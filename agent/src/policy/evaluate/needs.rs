@@ -61,6 +61,13 @@ pub struct StallWant {
     pub calm: bool,
 }
 
+/// What one leaf wants, as far as that changes from reading to reading.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Wish {
+    every: Duration,
+    calm: Option<(f64, f64)>,
+}
+
 impl Needs {
     /// Adds what a rule wants of the workload itself.
     pub(super) fn add_rule(
@@ -70,26 +77,17 @@ impl Needs {
         figures: &Figures,
         cpus: Option<f64>,
     ) {
-        let pace = state.pace(rule);
-        for (condition, leaf) in rule.when.leaves().into_iter().zip(&state.leaves) {
-            if judge::subject(condition) == Subject::Host {
-                continue;
+        let (pace, idle) = (state.pace(rule), state.is_idle());
+        let mut leaves = state.leaves.iter();
+        rule.when.each_leaf(&mut |condition| {
+            let Some(leaf) = leaves.next() else {
+                return;
+            };
+            if judge::subject(condition) == Subject::Workload {
+                let wish = wish(condition, leaf, pace, idle, figures, cpus);
+                self.add_wish(condition, wish);
             }
-            match condition {
-                Condition::Psi(psi) => {
-                    self.add_stall(psi, leaf, pace, state.is_idle(), Some(figures));
-                }
-                Condition::Event(event) => {
-                    self.events.insert(event.event);
-                }
-                Condition::Metric(_) | Condition::Rate(_) => {
-                    let idle = state.is_idle();
-                    let left = idle.then(|| time_left(condition, leaf, figures, cpus));
-                    self.add_leaf(condition, leaf, pace, idle, left.flatten());
-                }
-                Condition::Any(_) | Condition::All(_) => {}
-            }
-        }
+        });
         if rule.then.iter().any(|step| is_throttle(&step.action)) {
             for series in used_series(rule) {
                 self.add(Want {
@@ -102,73 +100,51 @@ impl Needs {
         }
     }
 
-    /// Adds what a rule wants of the host.
-    pub(super) fn add_host(&mut self, rule: &Rule) {
-        let leaf = Leaf::default();
-        for condition in rule.when.leaves() {
+    /// Adds what a rule wants of the host; `calm`: no rule anywhere is near to being decided by it.
+    pub(super) fn add_host(&mut self, rule: &Rule, calm: bool, host: &Figures) {
+        rule.when.each_leaf(&mut |condition| {
             if judge::subject(condition) == Subject::Workload {
-                continue;
+                return;
             }
-            match condition {
-                Condition::Psi(psi) => self.add_stall(psi, &leaf, rule.hold_for, false, None),
-                _ => self.add_leaf(condition, &leaf, rule.hold_for, false, None),
-            }
-        }
-    }
-
-    /// `left`: before that it cannot be past its line.
-    fn add_leaf(
-        &mut self,
-        condition: &Condition,
-        leaf: &Leaf,
-        pace: Duration,
-        idle: bool,
-        left: Option<Duration>,
-    ) {
-        let Some(bound) = judge::bound(condition) else {
-            return;
-        };
-        let window = judge::window(condition);
-        let calm = leaf.calm(bound).filter(|_| idle && window.is_zero());
-        let paced = every(pace, window);
-        for series in series_of_leaf(condition) {
-            self.add(Want {
-                series,
-                every: left.map_or(paced, |left| doubled(paced, left)),
-                calm,
-                limits: knobs(bound),
-            });
-        }
-    }
-
-    fn add_stall(
-        &mut self,
-        psi: &PsiCondition,
-        leaf: &Leaf,
-        pace: Duration,
-        idle: bool,
-        figures: Option<&Figures>,
-    ) {
-        let Threshold::Value(percent) = psi.bound.threshold else {
-            return;
-        };
-        let calm = idle && psi.bound.compare == Compare::Above && leaf.calm(&psi.bound).is_some();
-        let steady = every(pace, psi.window);
-        // Stall grows no faster than time passes.
-        let left = figures.filter(|_| calm);
-        let left = left.map(|f| f.stall_left(psi.resource, psi.stall, psi.window, percent));
-        self.stalls.push(StallWant {
-            resource: psi.resource,
-            stall: psi.stall,
-            window: psi.window,
-            percent,
-            every: match left {
-                Some(left) if left < steady => left.max(SOONEST),
-                Some(left) => doubled(steady, left),
-                None => steady,
-            },
-            calm,
+            let every = every(rule.hold_for, judge::window(condition));
+            let every = match condition {
+                Condition::Psi(psi) if calm => until_stalled(psi, every, host),
+                _ => every,
+            };
+            self.add_wish(condition, Wish { every, calm: None });
         });
+    }
+
+    fn add_wish(&mut self, condition: &Condition, wish: Wish) {
+        match condition {
+            Condition::Psi(psi) => {
+                if let Threshold::Value(percent) = psi.bound.threshold {
+                    self.stalls.push(StallWant {
+                        resource: psi.resource,
+                        stall: psi.stall,
+                        window: psi.window,
+                        percent,
+                        every: wish.every,
+                        calm: wish.calm.is_some(),
+                    });
+                }
+            }
+            Condition::Event(event) => {
+                self.events.insert(event.event);
+            }
+            Condition::Metric(_) | Condition::Rate(_) => {
+                let limits = judge::bound(condition).map(knobs).unwrap_or_default();
+                for series in series_of_leaf(condition) {
+                    self.add(Want {
+                        series,
+                        every: wish.every,
+                        calm: wish.calm,
+                        limits: limits.clone(),
+                    });
+                }
+            }
+            Condition::Any(_) | Condition::All(_) => {}
+        }
     }
 
     /// One want a series that waits for a line, and one that is read in any case.
@@ -185,6 +161,51 @@ impl Needs {
         if let (Some((low, high)), Some((least, most))) = (other.calm, want.calm) {
             other.calm = Some((low.max(least), high.min(most)));
         }
+    }
+}
+
+/// What a leaf of a rule wants that is decided at this pace; `idle`: it waits for something to happen.
+pub(super) fn wish(
+    condition: &Condition,
+    leaf: &Leaf,
+    pace: Duration,
+    idle: bool,
+    figures: &Figures,
+    cpus: Option<f64>,
+) -> Wish {
+    let window = judge::window(condition);
+    let paced = every(pace, window);
+    let calm = judge::bound(condition).filter(|_| idle);
+    let calm = calm.and_then(|bound| leaf.calm(bound));
+    match condition {
+        Condition::Psi(psi) => {
+            let calm = calm.filter(|_| psi.bound.compare == Compare::Above);
+            let every = match calm {
+                Some(_) => until_stalled(psi, paced, figures),
+                None => paced,
+            };
+            Wish { every, calm }
+        }
+        _ => {
+            let left = idle.then(|| time_left(condition, leaf, figures, cpus));
+            Wish {
+                every: left.flatten().map_or(paced, |left| doubled(paced, left)),
+                calm: calm.filter(|_| window.is_zero()),
+            }
+        }
+    }
+}
+
+/// How soon a pressure below its line can be above: stall grows no faster than time passes.
+fn until_stalled(psi: &PsiCondition, paced: Duration, figures: &Figures) -> Duration {
+    let Threshold::Value(percent) = psi.bound.threshold else {
+        return paced;
+    };
+    let left = figures.stall_left(psi.resource, psi.stall, psi.window, percent);
+    if left < paced {
+        left.max(SOONEST)
+    } else {
+        doubled(paced, left)
     }
 }
 

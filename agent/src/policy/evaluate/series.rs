@@ -90,6 +90,49 @@ impl Series {
             | Self::Cpus => false,
         }
     }
+
+    /// Below 32, one for each kind.
+    const fn kind(self) -> u32 {
+        match self {
+            Self::MemoryUsage => 0,
+            Self::MemoryWorkingSet => 1,
+            Self::MemoryAnon => 2,
+            Self::MemorySwap => 3,
+            Self::CpuTime => 4,
+            Self::Periods => 5,
+            Self::ThrottledPeriods => 6,
+            Self::Pids => 7,
+            Self::IoReadBytes => 8,
+            Self::IoWriteBytes => 9,
+            Self::IoReads => 10,
+            Self::IoWrites => 11,
+            Self::DiskRead(_) => 12,
+            Self::DiskWritten(_) => 13,
+            Self::NetEgress => 14,
+            Self::NetIngress => 15,
+            Self::Stalled(resource, stall) => 16 + 2 * resource as u32 + stall as u32,
+            Self::MemoryHighEvents => 22,
+            Self::MemoryMaxEvents => 23,
+            Self::InForce(_) => 24,
+            Self::MemoryTotal => 25,
+            Self::Cpus => 26,
+        }
+    }
+}
+
+/// Kinds of series, so that it is quickly told whether two lists have one in common. All limits in
+/// force are one kind, and all disks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kinds(u32);
+
+impl Kinds {
+    pub(super) const fn with(self, series: Series) -> Self {
+        Self(self.0 | 1 << series.kind())
+    }
+
+    pub(super) const fn meet(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 /// Numbers read together. `None`: looked for and not there; what is not named is as it was.
@@ -102,6 +145,11 @@ impl Observation {
     /// Adds a number.
     pub fn put(&mut self, series: Series, value: Option<f64>) {
         self.values.push((series, value));
+    }
+
+    pub(super) fn kinds(&self) -> Kinds {
+        let series = self.values.iter().map(|(series, _)| *series);
+        series.fold(Kinds::default(), Kinds::with)
     }
 
     /// All that a snapshot knows of a workload.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::figures::Figures;
-use super::governed::{Cooling, Governed, Scene};
+use super::governed::{Advanced, Cooling, Governed, Scene};
 use super::judge::View;
 use super::needs::{self, Needs};
 use super::roster::Roster;
@@ -18,6 +18,9 @@ use crate::policy::set::Rule;
 /// A workload under evaluation.
 #[derive(Clone, Debug)]
 pub(super) struct Subject {
+    pub(super) id: Arc<str>,
+    /// When it was last found to be due.
+    pub(super) noted_due: Option<Instant>,
     pub(super) workload: Arc<Workload>,
     pub(super) figures: Figures,
     pub(super) governed: Vec<Governed>,
@@ -27,6 +30,8 @@ pub(super) struct Subject {
 impl Subject {
     pub(super) fn new(workload: Arc<Workload>) -> Self {
         Self {
+            id: Arc::from(workload.identity.id.as_str()),
+            noted_due: None,
             workload,
             figures: Figures::default(),
             governed: Vec::new(),
@@ -82,12 +87,11 @@ impl Subject {
         moment: Moment,
         observation: &Observation,
         out: &mut Vec<Order>,
-    ) -> bool {
+    ) -> Advanced {
         self.figures.take(moment.instant, observation);
-        let concerned = |_: &Rule, state: &RuleState| {
-            let read = || observation.values.iter().map(|(series, _)| series);
-            read().any(|series| state.goes_by(*series)) || state.is_due(moment.instant)
-        };
+        let read = observation.kinds();
+        let concerned =
+            |_: &Rule, state: &RuleState| state.goes_by(read) || state.is_due(moment.instant);
         self.advance(host, moment, concerned, out)
     }
 
@@ -99,25 +103,28 @@ impl Subject {
         event: WatchedEvent,
         count: u32,
         out: &mut Vec<Order>,
-    ) -> bool {
+    ) -> Advanced {
         let mut any = false;
         for governed in &mut self.governed {
-            let policy = Arc::clone(&governed.policy);
-            for (rule, state) in policy.rules.iter().zip(&mut governed.rules) {
+            for (rule, state) in governed.policy.rules.iter().zip(&mut governed.rules) {
                 any |= state.note(rule, event, moment.instant, count);
             }
         }
-        any && self.advance(host, moment, |_, state| state.counts(event), out)
+        if any {
+            self.advance(host, moment, |_, state| state.counts(event), out)
+        } else {
+            Advanced::default()
+        }
     }
 
-    /// Does what is due in the rules that `concerned` picks; whether there was one.
+    /// Does what is due in the rules that `concerned` picks.
     pub(super) fn advance(
         &mut self,
         host: &Figures,
         moment: Moment,
         concerned: impl Fn(&Rule, &RuleState) -> bool,
         out: &mut Vec<Order>,
-    ) -> bool {
+    ) -> Advanced {
         let scene = Scene {
             moment,
             workload: &self.workload,
@@ -127,16 +134,26 @@ impl Subject {
                 now: moment.instant,
             },
         };
-        let mut any = false;
+        let mut advanced = Advanced::default();
         for governed in &mut self.governed {
-            any |= governed.advance(&scene, &concerned, out);
+            let of_policy = governed.advance(&scene, &concerned, out);
+            advanced.any |= of_policy.any;
+            advanced.restless |= of_policy.restless;
         }
-        any
+        advanced
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
         let rules = self.governed.iter().flat_map(Governed::rules);
         rules.filter_map(|(_, state)| state.next_due()).min()
+    }
+
+    /// Whether its rules go by the host, and if so, whether none is near to being decided by it.
+    pub(super) fn is_calm_about_host(&self) -> Option<bool> {
+        let rules = self.governed.iter().flat_map(Governed::rules);
+        rules
+            .filter_map(|(rule, state)| state.is_calm_about_host(rule))
+            .reduce(|one, other| one && other)
     }
 
     /// On a host with so many CPUs.

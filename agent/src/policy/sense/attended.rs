@@ -84,6 +84,8 @@ pub(super) struct Attended {
     plans: BTreeMap<Dial, Plan>,
     limits_of: BTreeMap<Dial, BTreeSet<Knob>>,
     limits_read: BTreeMap<Knob, Instant>,
+    /// Of what is due first.
+    due: Option<Instant>,
     /// Counts of `memory.high` and `memory.max` when last read.
     met: Option<(Option<f64>, Option<f64>)>,
 }
@@ -97,6 +99,7 @@ impl Attended {
             plans: BTreeMap::new(),
             limits_of: BTreeMap::new(),
             limits_read: BTreeMap::new(),
+            due: None,
             met: None,
         }
     }
@@ -174,6 +177,7 @@ impl Attended {
             }
         }
         self.needs = needs;
+        self.find_due();
     }
 
     /// An alarm went off.
@@ -181,10 +185,15 @@ impl Attended {
         if let Some(plan) = self.plans.get_mut(&line.dial()) {
             plan.heat(now, line.heat());
         }
+        self.find_due();
     }
 
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.plans.values().map(Plan::due).min()
+    pub(super) const fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    fn find_due(&mut self) {
+        self.due = self.plans.values().map(Plan::due).min();
     }
 
     /// Whether the host's memory, and its tasks, decide what is read now.
@@ -208,6 +217,9 @@ impl Attended {
         let mut found = Found::default();
         let mut limits = BTreeSet::new();
         for (dial, plan) in &mut self.plans {
+            if plan.due() > now {
+                continue;
+            }
             let next = next(plan.every(now, SOONEST));
             if !plan.wants_reading(now, grown, next) {
                 continue;
@@ -240,6 +252,7 @@ impl Attended {
             self.limits_read.insert(knob, now);
             found.seen.values.extend(seen.values);
         }
+        self.find_due();
         Ok(found)
     }
 

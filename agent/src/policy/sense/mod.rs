@@ -214,11 +214,10 @@ impl Sense {
         news
     }
 
-    /// Whether a series of a workload is read here, so that the snapshot's value is older.
-    pub(super) fn reads(&self, id: &str, series: Series) -> bool {
-        self.attended
-            .get(id)
-            .is_some_and(|attended| attended.reads(series))
+    /// Which series of a workload are read here, so that the snapshot's values are older.
+    pub(super) fn read_of(&self, id: &str) -> impl Fn(Series) -> bool {
+        let attended = self.attended.get(id);
+        move |series| attended.is_some_and(|attended| attended.reads(series))
     }
 
     /// Likewise of the host.
@@ -249,16 +248,15 @@ impl Sense {
     fn grown(&mut self, now: Instant) -> Grown {
         let (mut memory, mut tasks) = (false, false);
         for attended in self.attended.values() {
+            if attended.due().is_none_or(|due| due > now) {
+                continue;
+            }
             let goes = attended.goes_by_growth(now);
             memory |= goes.0;
             tasks |= goes.1;
             if memory && tasks {
                 break;
             }
-        }
-        if !memory && !tasks {
-            // Whatever is read now has nothing to be compared with later: it will be read again.
-            return Grown::default();
         }
         self.growth.look(memory, tasks)
     }

@@ -110,20 +110,18 @@ impl Plan {
         self.due = now;
     }
 
-    /// Whether the host's growth is what decides if it is read.
+    /// Whether the host's growth is what decides if it is read: now, or the next time, when what it
+    /// had grown to now is compared with.
     pub(super) fn goes_by_growth(&self, now: Instant) -> bool {
-        self.due <= now && self.waits_for_growth(now)
+        let calm = self.calm_from_below(now);
+        self.due <= now && calm.is_some_and(|calm| !calm.alarmed)
     }
 
-    fn waits_for_growth(&self, now: Instant) -> bool {
-        let fresh = |reading: Reading| now.saturating_duration_since(reading.at) < LATEST;
-        self.wish.steady.is_none()
-            && self
-                .wish
-                .calm
-                .is_some_and(|calm| calm.low == f64::NEG_INFINITY)
-            && self.read.is_some_and(fresh)
-            && !self.is_hot(now)
+    /// The calm that it can leave upwards only, if that is all that is asked of it.
+    fn calm_from_below(&self, now: Instant) -> Option<Calm> {
+        let alone = self.wish.steady.is_none() && !self.is_hot(now);
+        let calm = self.wish.calm.filter(|_| alone);
+        calm.filter(|calm| calm.low == f64::NEG_INFINITY)
     }
 
     /// Whether it is to be read now; if not, it is put off.
@@ -132,10 +130,10 @@ impl Plan {
             return false;
         }
         self.due = next;
-        let (Some(reading), Some(calm)) = (self.read, self.wish.calm) else {
+        let (Some(reading), Some(calm)) = (self.read, self.calm_from_below(now)) else {
             return true;
         };
-        if !self.waits_for_growth(now) {
+        if now.saturating_duration_since(reading.at) >= LATEST {
             return true;
         }
         !calm.alarmed && self.may_have_left(reading, calm, grown)

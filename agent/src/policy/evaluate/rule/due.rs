@@ -9,62 +9,74 @@ use crate::policy::evaluate::scaler::Scaler;
 use crate::policy::evaluate::throttler::Throttler;
 use crate::policy::set::Rule;
 
+/// The first of several times. What was due before `after` has been done, as far as it could be.
+struct Soonest {
+    after: Option<Instant>,
+    at: Option<Instant>,
+}
+
+impl Soonest {
+    fn add(&mut self, at: Option<Instant>) {
+        let Some(at) = at.filter(|at| self.after.is_none_or(|after| *at > after)) else {
+            return;
+        };
+        self.at = Some(self.at.map_or(at, |first| first.min(at)));
+    }
+}
+
 impl RuleState {
     /// When something will be due, if no reading comes before.
     pub(super) fn find_due(&self, rule: &Rule) -> Option<Instant> {
         let Judgement { past, holds } = self.judgement;
         let past = past == Some(true);
-        let mut times = vec![self.held.ends()];
+        let mut soonest = Soonest {
+            after: self.seen,
+            at: None,
+        };
+        soonest.add(self.held.ends());
         match self.phase {
             Phase::Idle => {}
             Phase::Pending { since } => {
-                times.push(
-                    past.then_some(since)
-                        .and_then(|at| at.checked_add(until_first_step(rule))),
-                );
+                let first = since.checked_add(until_first_step(rule));
+                soonest.add(first.filter(|_| past));
             }
             Phase::Firing(firing) => {
                 let step = rule.then.get(firing.next).filter(|_| past);
-                times.push(
-                    step.zip(firing.holding)
-                        .and_then(|(step, holding)| holding.checked_add(step.after)),
-                );
-                times.push(
-                    firing
-                        .clearing
-                        .and_then(|clearing| clearing.checked_add(rule.clear_for)),
-                );
-                times.extend(self.scalers.values().map(|s| s.due(self.judgement, false)));
-                times.extend(self.throttlers.values().map(|t| t.due(self.judgement)));
+                let next = step.zip(firing.holding);
+                soonest.add(next.and_then(|(step, holding)| holding.checked_add(step.after)));
+                let clearing = firing.clearing;
+                soonest.add(clearing.and_then(|clearing| clearing.checked_add(rule.clear_for)));
+                for scaler in self.scalers.values() {
+                    soonest.add(scaler.due(self.judgement, false));
+                }
+                for throttler in self.throttlers.values() {
+                    soonest.add(throttler.due(self.judgement));
+                }
             }
             Phase::Settling { .. } => {
-                times.extend(self.scalers.values().map(|s| s.due(self.judgement, true)));
+                for scaler in self.scalers.values() {
+                    soonest.add(scaler.due(self.judgement, true));
+                }
             }
-            Phase::Cooldown { until } => times.push(Some(until)),
+            Phase::Cooldown { until } => soonest.add(Some(until)),
         }
         if holds == Some(true) {
-            times.extend(self.fading(rule));
+            self.add_fading(rule, &mut soonest);
         }
-        // What was due before has been done, as far as it could be.
-        times
-            .into_iter()
-            .flatten()
-            .filter(|at| self.seen.is_none_or(|seen| *at > seen))
-            .min()
+        soonest.at
     }
 
     /// When events that count now no longer will.
-    fn fading(&self, rule: &Rule) -> Vec<Option<Instant>> {
+    fn add_fading(&self, rule: &Rule, soonest: &mut Soonest) {
         let Some(seen) = self.seen else {
-            return Vec::new();
+            return;
         };
-        let leaves = rule.when.leaves().into_iter().zip(&self.leaves);
-        leaves
-            .map(|(condition, leaf)| match condition {
-                Condition::Event(event) => leaf.fades(event, seen),
-                _ => None,
-            })
-            .collect()
+        let mut leaves = self.leaves.iter();
+        rule.when.each_leaf(&mut |condition| {
+            if let (Some(leaf), Condition::Event(event)) = (leaves.next(), condition) {
+                soonest.add(leaf.fades(event, seen));
+            }
+        });
     }
 
     /// How soon readings are wanted: the shortest time in which something may be decided.

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::held::Held;
-use super::judge::{self, Judgement, Leaf};
+use super::judge::{self, Judgement, Leaf, View};
+use super::needs;
 use super::scaler::Scaler;
-use super::series::Series;
+use super::series::{Kinds, Series};
 use super::sources::Sources;
 use super::thing::Thing;
 use super::throttler::Throttler;
-use crate::policy::condition::{Condition, WatchedEvent};
+use crate::policy::condition::{Condition, Subject, WatchedEvent};
 use crate::policy::order::{Order, Restore, Step};
 use crate::policy::set::Rule;
 
@@ -81,14 +82,14 @@ impl RuleState {
         }
     }
 
-    /// Whether readings of this series of the workload may change it.
-    pub(super) fn goes_by(&self, series: Series) -> bool {
-        self.goes_by.own.contains(&series)
+    /// Whether such readings of the workload may change it.
+    pub(super) const fn goes_by(&self, read: Kinds) -> bool {
+        self.goes_by.own.meet(read)
     }
 
-    /// Whether readings of the host may.
-    pub(super) const fn goes_by_host(&self) -> bool {
-        self.goes_by.host
+    /// Whether such readings of the host may.
+    pub(super) const fn goes_by_host(&self, read: Kinds) -> bool {
+        self.goes_by.host.meet(read)
     }
 
     /// Whether it counts such events.
@@ -117,24 +118,65 @@ impl RuleState {
         if !self.counts(event) {
             return false;
         }
-        for (condition, leaf) in rule.when.leaves().into_iter().zip(&mut self.leaves) {
-            if let Condition::Event(one) = condition
+        let mut leaves = self.leaves.iter_mut();
+        rule.when.each_leaf(&mut |condition| {
+            if let (Some(leaf), Condition::Event(one)) = (leaves.next(), condition)
                 && one.event == event
             {
                 leaf.note(at, one, count);
             }
-        }
+        });
         true
     }
 
-    /// Does what is due by what is known now.
-    pub(super) fn advance(&mut self, context: &Context<'_>, rule: &Rule, out: &mut Vec<Order>) {
+    /// Does what is due by what is known now; whether what it wants to be read is another than
+    /// before.
+    pub(super) fn advance(
+        &mut self,
+        context: &Context<'_>,
+        rule: &Rule,
+        out: &mut Vec<Order>,
+    ) -> bool {
         let now = context.now();
         self.seen = Some(now);
         self.judgement = judge::judge(&rule.when, &mut self.leaves, &context.view);
         self.held.expire(now);
         while self.turn(context, rule, out) {}
         self.due = self.find_due(rule);
+        self.note_wishes(&context.view, rule)
+    }
+
+    fn note_wishes(&mut self, view: &View<'_>, rule: &Rule) -> bool {
+        let (pace, idle) = (self.pace(rule), self.is_idle());
+        let cpus = view.host.latest(Series::Cpus);
+        let mut changed = false;
+        let mut leaves = self.leaves.iter_mut();
+        rule.when.each_leaf(&mut |condition| {
+            if let Some(leaf) = leaves.next()
+                && judge::subject(condition) == Subject::Workload
+            {
+                let wish = needs::wish(condition, leaf, pace, idle, view.own, cpus);
+                changed |= leaf.wish.replace(wish) != Some(wish);
+            }
+        });
+        changed
+    }
+
+    /// Whether its conditions about the host, if it has any, are far from deciding it: nothing is under
+    /// way, and no value is past its threshold or on its way back.
+    pub(super) fn is_calm_about_host(&self, rule: &Rule) -> Option<bool> {
+        let mut calm = None;
+        let mut leaves = self.leaves.iter();
+        rule.when.each_leaf(&mut |condition| {
+            let of_host = judge::subject(condition) == Subject::Host;
+            if let (Some(leaf), Some(bound)) = (leaves.next(), judge::bound(condition))
+                && of_host
+            {
+                let before = calm.unwrap_or_else(|| self.is_idle());
+                calm = Some(before && leaf.calm(bound).is_some());
+            }
+        });
+        calm
     }
 
     /// One change of phase, if there is one to make.
