@@ -19,7 +19,8 @@ use crate::launch::shim::Made;
 use crate::ledger;
 use crate::metrics::{LaunchingReading, LaunchingSource};
 use crate::policy::{
-    Claim, Claimant, Evidence, Limit, Mode, OnConflict, Order, Restore, Step, limits_of_annotations,
+    Claim, Claimant, Evidence, Fate, Limit, Mode, OnConflict, Order, Restore, Step,
+    limits_of_annotations,
 };
 
 /// Parent of the cgroups of containers and of their shims.
@@ -206,5 +207,6 @@ fn order(workload: Arc<ledger::Workload>, limit: Limit) -> Order {
             read: Instant::now(),
             held: Duration::ZERO,
         },
+        fate: Fate::default(),
     }
 }

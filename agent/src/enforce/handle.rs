@@ -54,6 +54,7 @@ pub struct ClaimView {
 pub(super) enum Command {
     Order(Box<Order>, oneshot::Sender<Vec<Arc<Record>>>),
     Undo(u64, oneshot::Sender<Arc<Record>>),
+    Thaw(Arc<str>, oneshot::Sender<Vec<Arc<Record>>>),
     Claims(oneshot::Sender<Vec<ClaimView>>),
     ReleasePolicy(Arc<str>, oneshot::Sender<Vec<Arc<Record>>>),
     KeepPolicies(Vec<Arc<str>>, oneshot::Sender<Vec<Arc<Record>>>),
@@ -80,6 +81,14 @@ impl Handle {
     /// The enforcer has ended.
     pub async fn undo(&self, action: u64) -> Result<Arc<Record>, Ended> {
         self.ask(|reply| Command::Undo(action, reply)).await
+    }
+
+    /// Lets go of whatever froze the workload with this id; no record: nothing of ours did.
+    ///
+    /// # Errors
+    /// The enforcer has ended.
+    pub async fn thaw(&self, workload: Arc<str>) -> Result<Vec<Arc<Record>>, Ended> {
+        self.ask(|reply| Command::Thaw(workload, reply)).await
     }
 
     /// Every claim there is, by workload and thing; the one in force before those behind it.

@@ -44,6 +44,18 @@ impl Class {
             Self::Failed => return None,
         })
     }
+
+    /// May the same order be carried out a little later?
+    pub(crate) const fn may_pass(self) -> bool {
+        match self {
+            Self::Budget | Self::NoGain | Self::Journal | Self::Guardian => true,
+            Self::Protected
+            | Self::NotEnforceable
+            | Self::Harmful
+            | Self::Invalid
+            | Self::Failed => false,
+        }
+    }
 }
 
 impl Refusal {

@@ -12,6 +12,7 @@ mod describe;
 mod device;
 mod engine;
 pub mod evaluate;
+mod fate;
 mod file;
 mod history;
 mod ladder;
@@ -43,6 +44,7 @@ pub use condition::{
 pub use describe::{describe, describe_policy, setting_value, threshold_value};
 pub use device::{DeviceRuleError, parse_device_rule, shown_device_rule};
 pub use engine::{Handle, HandleError, OrderCount, Parts, Status, start};
+pub use fate::Fate;
 pub use file::parse;
 pub use history::{Decision, HistoryTally, Recording};
 pub use ladder::{Action, Freeze, Hold, LadderStep, Revert, Scale, Throttle, ThrottleTarget};

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::fate::Fate;
 use crate::cgroup::{IoCaps, Knob, Setting};
 use crate::kernel::{DeviceRule, TrafficRules};
 use crate::ledger::Workload;
@@ -21,6 +22,8 @@ pub struct Order {
     pub on_conflict: OnConflict,
     pub restore: Restore,
     pub evidence: Evidence,
+    /// What becomes of it.
+    pub fate: Fate,
 }
 
 /// On whose behalf. What one claimant holds, no other lets go.

@@ -21,8 +21,8 @@ use crate::cgroup::{Knob, Setting};
 use crate::enforce;
 use crate::ledger::Workload;
 use crate::policy::{
-    Amount, Claim, Claimant, Evidence, HandleError, Limit, Mode, OnConflict, Once, Order, Restore,
-    Scope, Step, Wanted, describe, parse,
+    Amount, Claim, Claimant, Evidence, Fate, HandleError, Limit, Mode, OnConflict, Once, Order,
+    Restore, Scope, Step, Wanted, describe, parse,
 };
 
 /// Longest text of a policy file that is taken.
@@ -104,19 +104,13 @@ async fn freeze(
 async fn thaw(State(room): State<Room>, Path(name): Path<String>, body: Body<Nothing>) -> Done {
     let Json(Nothing {}) = body?;
     let workload = room.workload(&name)?;
-    let frozen_by = room.hold()?.enforce.claims().await?;
-    let frozen_by = frozen_by.iter().filter(|claim| {
-        *claim.workload == *workload.identity.id && claim.what == Knob::Freeze.name()
-    });
-    let mut records = Vec::new();
-    for claim in frozen_by {
-        records.push(room.hold()?.enforce.undo(claim.action).await?);
-    }
+    let id = Arc::from(workload.identity.id.as_str());
+    let records = room.hold()?.enforce.thaw(id).await?;
     if records.is_empty() {
         return Err(Refusal {
             status: StatusCode::CONFLICT,
             error: format!(
-                "{name} was not frozen by plimsoll; if its engine paused it, that is who can let it go on"
+                "nothing to thaw: plimsoll did not freeze {name}, or has let it go already; what its engine paused, its engine lets go on"
             ),
         });
     }
@@ -309,6 +303,7 @@ impl Room {
                 read: Instant::now(),
                 held: Duration::ZERO,
             },
+            fate: Fate::default(),
         };
         Ok(self.hold()?.enforce.order(order).await?)
     }

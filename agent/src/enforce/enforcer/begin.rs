@@ -51,8 +51,8 @@ impl<H: Hands> Enforcer<H> {
         self.hold.compact();
         let stay: Vec<Slot> = self.hold.all().map(|held| held.slot).collect();
         for slot in stay {
-            self.look_for_drift(slot);
             self.sync_watch(slot);
+            self.look_for_drift(slot);
         }
     }
 

@@ -20,9 +20,12 @@ impl<H: Hands> Enforcer<H> {
         let id = self.hold.number();
         let owner = self.owner(&order.workload);
         let allowed = self.may_be_done(&order, once, &owner);
-        let entry = match allowed {
-            Err(refusal) => self.refused(&order, &refusal),
-            Ok(()) if order.mode == Mode::Monitor => Entry::of(&order, Outcome::DryRun),
+        match allowed {
+            Err(refusal) => Answer::Now(self.refuse(id, &order, &refusal)),
+            Ok(()) if order.mode == Mode::Monitor => {
+                let entry = Entry::of(&order, Outcome::DryRun);
+                Answer::Now(vec![self.books.record(id, entry)])
+            }
             Ok(()) => match self.set_off(id, &order, once, &owner) {
                 Ok(passing) => {
                     let under_way = UnderWay {
@@ -32,12 +35,11 @@ impl<H: Hands> Enforcer<H> {
                         before: None,
                     };
                     self.under_way.insert(id, under_way);
-                    return Answer::Later(id);
+                    Answer::Later(id)
                 }
-                Err(refusal) => self.refused(&order, &refusal),
+                Err(refusal) => Answer::Now(self.refuse(id, &order, &refusal)),
             },
-        };
-        Answer::Now(vec![self.books.record(id, entry)])
+        }
     }
 
     /// An errand is over.

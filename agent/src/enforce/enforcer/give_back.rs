@@ -10,6 +10,7 @@ use crate::cgroup::Knob;
 use crate::enforce::claims::{Claimed, Held, Slot, Thing};
 use crate::enforce::hands::{Hands, in_one_line};
 use crate::enforce::hold::{Effect, EffectState, GivenBack, HoldError};
+use crate::enforce::refusal::Refusal;
 use crate::enforce::{Outcome, Record};
 use crate::policy::{Claimant, Evidence, Mode, Order, Restore, Scope, Step};
 
@@ -60,6 +61,15 @@ impl<H: Hands> Enforcer<H> {
             };
             self.books.record(id, entry)
         })
+    }
+
+    /// Lets go of whatever froze a workload, on whose behalf that may be.
+    pub(in crate::enforce) fn thaw(&mut self, workload: &str) -> Vec<Arc<Record>> {
+        let given_back = self.hold.release(|held, _| {
+            *held.owner.id == *workload && held.slot.thing == Thing::Knob(Knob::Freeze)
+        });
+        let evidence = evidence("plimsoll thaw".to_owned());
+        self.told(given_back, &Claimant::Operator, &evidence)
     }
 
     /// Lets go of all that policies hold of which `is_gone` says so. What is never restored stays as
@@ -156,6 +166,8 @@ impl<H: Hands> Enforcer<H> {
     /// A write that took time has ended: the second record of its action.
     fn landed(&mut self, held: &Held, result: Result<Effect, HoldError>) {
         self.sync_watch(held.slot);
+        // What was written while it was under way told nothing.
+        self.look_for_drift(held.slot);
         let action = held.first().map(|first| first.action);
         let Some((id, under_way)) = action.and_then(|id| Some((id, self.under_way.remove(&id)?)))
         else {
@@ -170,7 +182,11 @@ impl<H: Hands> Enforcer<H> {
                 caveats: self.hold.hands.caveats(&held.owner, held.slot.thing),
                 ..Entry::of(&order, Outcome::Done)
             },
-            Err(error) => self.refused(&order, &error.into()),
+            Err(error) => {
+                let refusal = Refusal::from(error);
+                self.books.count(&refusal);
+                Entry::of(&order, refusal.outcome())
+            }
         };
         self.books.record(id, entry);
     }

@@ -23,24 +23,22 @@ struct Plan {
 }
 
 impl<H: Hands> Enforcer<H> {
-    pub(super) fn hold_order(&mut self, order: &Order, claim: &Claim) -> Arc<Record> {
+    pub(super) fn hold_order(&mut self, order: &Order, claim: &Claim) -> Vec<Arc<Record>> {
         let id = self.hold.number();
-        let entry = match self.plan(order, claim) {
-            Ok(plan) if order.mode == Mode::Monitor => Entry {
+        let done = match self.plan(order, claim) {
+            Ok(plan) if order.mode == Mode::Monitor => Ok(Entry {
                 before: Some(plan.before.to_string()),
                 after: Some(plan.value.to_string()),
                 caveats: self.hold.hands.caveats(&plan.owner, plan.slot.thing),
                 ..Entry::of(order, Outcome::DryRun)
-            },
+            }),
             Ok(plan) => self.carry_out(id, order, claim, plan),
-            Err(refusal) => self.refused(order, &refusal),
+            Err(refusal) => Err(refusal),
         };
-        self.books.record(id, entry)
-    }
-
-    pub(super) fn refused(&mut self, order: &Order, refusal: &Refusal) -> Entry {
-        self.books.count(refusal);
-        Entry::of(order, refusal.outcome())
+        match done {
+            Ok(entry) => vec![self.books.record(id, entry)],
+            Err(refusal) => self.refuse(id, order, &refusal),
+        }
     }
 
     /// Everything that can be known, and refused, without changing anything.
@@ -130,7 +128,13 @@ impl<H: Hands> Enforcer<H> {
         }
     }
 
-    fn carry_out(&mut self, id: u64, order: &Order, claim: &Claim, plan: Plan) -> Entry {
+    fn carry_out(
+        &mut self,
+        id: u64,
+        order: &Order,
+        claim: &Claim,
+        plan: Plan,
+    ) -> Result<Entry, Refusal> {
         let Plan {
             owner,
             slot,
@@ -142,13 +146,13 @@ impl<H: Hands> Enforcer<H> {
             .get(slot)
             .and_then(|held| held.of(&order.claimant));
         let is_new = of_claimant.is_none_or(|claimed| claimed.value != value);
-        let allowed = if is_new {
-            self.spend(&order.claimant, false)
-        } else {
-            Ok(())
-        };
-        if let Err(refusal) = allowed.and_then(|()| self.ensure_guardian()) {
-            return self.refused(order, &refusal);
+        self.ensure_guardian()?;
+        if is_new {
+            self.spend(&order.claimant, false)?;
+        }
+        // From before the write on: whoever writes after it is seen.
+        if let (Some(watch), Thing::Knob(_)) = (&mut self.watch, slot.thing) {
+            watch.watch(slot, || self.hold.hands.files(&owner, slot.thing));
         }
         let now = SystemTime::now();
         let claimed = Claimed {
@@ -164,7 +168,7 @@ impl<H: Hands> Enforcer<H> {
             Ok(effect) => effect,
             Err(error) => {
                 self.sync_watch(slot);
-                return self.refused(order, &error.into());
+                return Err(error.into());
             }
         };
         if let Some(at_most) = claim.at_most {
@@ -185,12 +189,12 @@ impl<H: Hands> Enforcer<H> {
             }
             EffectState::Yielded => Outcome::Yielded(format!("somebody else set {}", effect.after)),
         };
-        Entry {
+        Ok(Entry {
             before: Some(effect.before.to_string()),
             after: Some(effect.after.to_string()),
             caveats: self.hold.hands.caveats(&owner, slot.thing),
             ..Entry::of(order, outcome)
-        }
+        })
     }
 }
 

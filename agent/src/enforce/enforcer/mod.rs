@@ -30,15 +30,18 @@ use super::hold::Hold;
 use super::once::Errands;
 use super::refusal::{Class, Refusal};
 use super::watch::FileWatch;
-use super::{Record, Status};
+use super::{Outcome, Record, Status};
 use crate::cgroup::Control;
 use crate::ledger::{Snapshot, Workload};
 use crate::policy::{Claimant, Mode, Order, Protect, Step};
 
-use books::Books;
+use books::{Books, Entry};
 use timers::Timers;
 
 pub use thread::{Parts, Settings, start};
+
+/// Said of what is refused and may not be later.
+const GIVEN_AGAIN: &str = "it is tried again while the condition holds";
 
 /// What looks at the host before something is done to it.
 pub(super) type Look =
@@ -94,11 +97,32 @@ impl<H: Hands> Enforcer<H> {
         if self.mode == Mode::Monitor {
             order.mode = Mode::Monitor;
         }
-        match order.step.clone() {
-            Step::Hold(claim) => Answer::Now(vec![self.hold_order(&order, &claim)]),
+        let fate = order.fate.clone();
+        let answer = match order.step.clone() {
+            Step::Hold(claim) => Answer::Now(self.hold_order(&order, &claim)),
             Step::Release(scope) => Answer::Now(self.release_order(&order, &scope)),
             Step::Once(once) => self.once_order(order, &once),
+        };
+        if !fate.is_put_off() {
+            fate.settle();
         }
+        answer
+    }
+
+    /// Records that an order was refused. Whose reason may pass is given again by its rule, which is
+    /// told of the first time only.
+    fn refuse(&mut self, id: u64, order: &Order, refusal: &Refusal) -> Vec<Arc<Record>> {
+        self.books.count(refusal);
+        let by_rule = matches!(&order.claimant, Claimant::Policy { rule: Some(_), .. });
+        let mut outcome = refusal.outcome();
+        if by_rule && refusal.class.may_pass() {
+            order.fate.put_off();
+            if order.fate.is_again() {
+                return Vec::new();
+            }
+            outcome = Outcome::Refused(format!("{}; {GIVEN_AGAIN}", refusal.reason));
+        }
+        vec![self.books.record(id, Entry::of(order, outcome))]
     }
 
     /// Whoever asked hears of it when it is over.

@@ -272,6 +272,7 @@ impl<H: Hands> Enforcer<H> {
                 Answer::Later(number) => self.reply_later(number, reply),
             },
             Command::Undo(action, reply) => drop(reply.send(self.undo(action))),
+            Command::Thaw(workload, reply) => drop(reply.send(self.thaw(&workload))),
             Command::Claims(reply) => drop(reply.send(self.claims())),
             Command::ReleasePolicy(name, reply) => {
                 let records = self.release_policies("the policy is no longer in force", |claim| {

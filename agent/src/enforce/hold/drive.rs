@@ -152,6 +152,10 @@ impl<H: Hands> Hold<H> {
         old: Option<Held>,
         error: HandError,
     ) -> Result<Effect, HoldError> {
+        // Ours was there for a moment: a drift like any other, on which the claim says what to do.
+        if matches!(error, HandError::Foreign(_)) && !new.claims().is_empty() {
+            return Ok(self.done(new.clone(), new.wanted().clone()));
+        }
         self.settle_companions(new);
         let effect = self.back_out(new, old, error);
         self.drive_beside(new);

@@ -35,6 +35,8 @@ struct Kernel {
     refused: Vec<Value>,
     /// Writes of these take so many looks.
     slow: BTreeMap<Thing, u32>,
+    /// Somebody else writes this right after us.
+    meanwhile: Option<(u64, Value)>,
     /// Writes left until the power goes: before the write if even, after it if odd.
     fuel: Option<u32>,
     writes: u64,
@@ -81,6 +83,11 @@ impl World {
 
     pub(crate) fn refuse(&self, setting: Option<Setting>) {
         self.lock().refused = setting.into_iter().map(Value::Setting).collect();
+    }
+
+    /// As somebody else would, between our next write of it and our look at what became of it.
+    pub(crate) fn set_meanwhile(&self, id: u64, setting: Setting) {
+        self.lock().meanwhile = Some((id, Value::Setting(setting)));
     }
 
     pub(crate) fn slow(&self, knob: Knob, looks: u32) {
@@ -301,6 +308,13 @@ impl Hands for World {
             });
         }
         let written = kernel.put(id, value);
+        let meanwhile = kernel
+            .meanwhile
+            .take_if(|(of, theirs)| *of == id && theirs.thing() == value.thing());
+        if let Some((_, theirs)) = meanwhile {
+            kernel.put(id, &theirs)?;
+            return Err(HandError::Foreign(Box::new(theirs)));
+        }
         if fuel == Some(1) {
             std::panic::resume_unwind(Box::new(Killed));
         }

@@ -7,6 +7,7 @@ use super::judge::{Leaf, View};
 use super::series::Moment;
 use super::words;
 use crate::ledger::Workload;
+use crate::policy::fate::Fate;
 use crate::policy::order::{Claimant, Evidence, Mode, Order, Step};
 use crate::policy::set::{Policy, Rule};
 
@@ -73,6 +74,7 @@ impl Context<'_> {
             on_conflict: self.policy.on_conflict,
             restore: self.policy.restore,
             evidence,
+            fate: Fate::default(),
         }
     }
 }

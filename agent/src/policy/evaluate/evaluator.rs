@@ -314,6 +314,7 @@ impl Evaluator {
 
     /// What all rules together go by.
     fn look_through(&mut self) {
+        self.calm_about_host = false;
         let entries: Vec<_> = self.roster.entries().collect();
         let rules = || entries.iter().flat_map(|entry| entry.policy.rules.iter());
         self.host.remember(needs::windows(rules(), Whose::Host));

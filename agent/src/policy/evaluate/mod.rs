@@ -1,7 +1,8 @@
 //! What is to be done, by what is known: readings and events in, orders out.
 //!
 //! Pure: it reads nothing, writes nothing and asks no clock; times are passed in, and the same input
-//! gives the same orders, which is what a replay is. For each workload, policy and rule there is a
+//! gives the same orders, which is what a replay is. One thing comes back: that an order was put off, in
+//! its [`Fate`](crate::policy::Fate), and in a replay nobody puts off. For each workload, policy and rule there is a
 //! state: *idle* until the condition is met, *pending* for as long as the rule says, then *firing*,
 //! step by step, for as long as the condition goes on; after it has not held for a while, *settling*
 //! until what was scaled is back, then *cooling down*.

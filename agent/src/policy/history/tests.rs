@@ -80,6 +80,7 @@ impl Live {
                 on_conflict: crate::policy::OnConflict::Yield,
                 restore: crate::policy::Restore::OnExit,
                 evidence: decision.evidence,
+                fate: crate::policy::Fate::default(),
             };
             let at = decision.time.duration_since(SystemTime::UNIX_EPOCH);
             (at.unwrap(), short(&order))

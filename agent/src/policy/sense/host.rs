@@ -50,6 +50,9 @@ impl Host {
             let entry = sources.entry(source).or_insert((LATEST, due));
             entry.0 = entry.0.min(every);
         }
+        for (every, due) in sources.values_mut() {
+            *due = (*due).min(now + *every);
+        }
         self.sources = sources;
     }
 
@@ -124,5 +127,40 @@ fn stalled(resource: Resource) -> (Option<PressureRecord>, Option<PressureRecord
             Ok(pressure) => (Some(pressure.some), Some(pressure.full)),
             Err(_) => (None, None),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::evaluate::StallWant;
+
+    fn needs(every: Duration) -> Needs {
+        Needs {
+            stalls: vec![StallWant {
+                resource: Resource::Io,
+                stall: Stall::Full,
+                window: Duration::from_secs(2),
+                percent: 50.0,
+                every,
+                calm: false,
+            }],
+            ..Needs::default()
+        }
+    }
+
+    #[test]
+    fn what_is_wanted_sooner_is_due_sooner() {
+        let start = Instant::now();
+        let mut host = Host::default();
+        host.attend(&needs(LATEST), start);
+        assert_eq!(host.due(), Some(start));
+        host.look(start, |every| start + every);
+        assert_eq!(host.due(), Some(start + LATEST));
+        let soon = Duration::from_millis(200);
+        host.attend(&needs(soon), start);
+        assert_eq!(host.due(), Some(start + soon));
+        host.attend(&needs(LATEST), start);
+        assert_eq!(host.due(), Some(start + soon), "due all the same");
     }
 }

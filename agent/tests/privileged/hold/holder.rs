@@ -15,8 +15,8 @@ use plimsoll::enforce::audit::Audit;
 use plimsoll::identity::classify;
 use plimsoll::ledger::{EventLog, Snapshot, Workload};
 use plimsoll::policy::{
-    Amount, Claim, Claimant, Evidence, Limit, Mode, OnConflict, Order, Protect, Restore, Scope,
-    Step, Wanted,
+    Amount, Claim, Claimant, Evidence, Fate, Limit, Mode, OnConflict, Order, Protect, Restore,
+    Scope, Step, Wanted,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -126,6 +126,7 @@ fn order(workload: &Arc<Workload>, rule: bool, step: Step) -> Order {
             read: Instant::now(),
             held: Duration::ZERO,
         },
+        fate: Fate::default(),
     }
 }
 

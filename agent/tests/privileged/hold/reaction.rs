@@ -68,9 +68,9 @@ then = [{{ freeze = {{ max = "60s" }} }}]
             std::thread::yield_now();
         }
         taken.push(over.elapsed());
-        kill(pid, Signal::SIGKILL).unwrap();
-        // In v1's freezer it does not even die.
+        // First, for what dies while it is being frozen takes the rule's reason along, and the freeze.
         agent.say(&["thaw", &cell.path()]);
+        kill(pid, Signal::SIGKILL).unwrap();
         poll("clear", || {
             (cell.memory_usage() < ALLOWED / 2).then_some(())
         });

@@ -47,6 +47,14 @@ fn a_leak_is_frozen_and_told_of() {
     assert_eq!(record["workload"]["id"], cell.path().as_str(), "{record}");
     let why = agent.say(&["why", &cell.path()]);
     assert!(why.contains("memory.usage above 64MiB"), "{why}");
+    // What was read is remembered, and decided the same once more.
+    let again = agent.say(&["policy", "replay", "--since", "5m"]);
+    let frozen = |line: &str| line.contains("would freeze") && line.contains(&cell.path());
+    assert_eq!(
+        again.lines().filter(|line| frozen(line)).count(),
+        1,
+        "{again}"
+    );
 }
 
 #[test]
@@ -166,4 +174,38 @@ then = [{{ scale = {{ target = "cpu.max", up = 1.5, down = 0.5, every = "300ms",
     });
     drop(agent);
     assert_eq!(cell.cpu_quota(), None);
+}
+
+#[test]
+fn a_kill_that_would_gain_nothing_is_done_once_it_would() {
+    let test = "a_kill_that_would_gain_nothing_is_done_once_it_would";
+    if !installed(test, "perl") {
+        return;
+    }
+    let Some(mut cell) = Cell::make(test) else {
+        return;
+    };
+    let policy = rule(
+        &cell.path(),
+        "any = [{ metric = \"memory.usage\", above = \"2MiB\" }]\n\
+         then = [{ kill = { scope = \"cgroup\", signal = \"KILL\" } }]",
+    );
+    let Some(agent) = Agent::start_with_policy(test, &Settings::default(), &policy) else {
+        return;
+    };
+    // Little of what any host uses, and no limit to be near to.
+    cell.spawn("perl", &["-e", "my $held = 'x' x (3 << 20); sleep 1000"]);
+    let refused = || agent.say(&["actions", "--outcome", "refused"]);
+    poll("refusal", || {
+        refused().contains("would not help").then_some(())
+    });
+    assert_eq!(cell.processes().len(), 1);
+    let usage = cell.memory_usage();
+    cell.set_memory_max(usage + usage / 2);
+    poll("death", || cell.processes().is_empty().then_some(()));
+    assert_eq!(cell.oom_kills(), 0);
+    let done = agent.say(&["actions", "--outcome", "done"]);
+    assert!(done.contains("kill"), "{done}");
+    // However often it was tried.
+    assert_eq!(refused().matches("would not help").count(), 1);
 }

@@ -53,3 +53,32 @@ fn alerts_once_for_each_value() {
     bench.enforcer.end(Duration::ZERO);
     assert_eq!(bench.world.value(1, Knob::MemoryMax), value(max(112)));
 }
+
+#[test]
+fn who_writes_in_the_same_moment_is_seen_too() {
+    for (on_conflict, kept, answer) in [
+        (OnConflict::Yield, 111, "yielded"),
+        (OnConflict::Reassert, 300, "reasserted"),
+        (OnConflict::Alert, 111, "alerted"),
+    ] {
+        let mut bench = Bench::new();
+        bench.world.set_meanwhile(1, max(111));
+        let mut held = order(1, policy("a", None), set(max(300)));
+        held.on_conflict = on_conflict;
+        assert_eq!(bench.order(held).outcome, Outcome::Done);
+        bench.enforcer.sweep();
+        assert_eq!(
+            bench.world.value(1, Knob::MemoryMax),
+            value(max(kept)),
+            "{answer}"
+        );
+        assert_eq!(bench.enforcer.status().drifts[answer], 1);
+        // Whose value it is, is known: what was there before anybody returns, or theirs.
+        bench.order(order(1, policy("a", None), Step::Release(Scope::All)));
+        let left = match on_conflict {
+            OnConflict::Reassert => Setting::MemoryMax(None),
+            OnConflict::Yield | OnConflict::Alert => max(111),
+        };
+        assert_eq!(bench.world.value(1, Knob::MemoryMax), value(left));
+    }
+}

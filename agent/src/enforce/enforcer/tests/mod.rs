@@ -24,7 +24,9 @@ use crate::enforce::fixture::{evidence, workload};
 use crate::enforce::guard::Anchor;
 use crate::enforce::hold::world::{DISK, FREEZER, World};
 use crate::ledger::EventLog;
-use crate::policy::{Amount, Claim, Limit, OnConflict, Once, Process, Restore, Scope, Wanted};
+use crate::policy::{
+    Amount, Claim, Fate, Limit, OnConflict, Once, Process, Restore, Scope, Wanted,
+};
 
 const MIB: u64 = 1 << 20;
 
@@ -132,6 +134,7 @@ fn order(id: u64, claimant: Claimant, step: Step) -> Order {
         on_conflict: OnConflict::Yield,
         restore: Restore::OnExit,
         evidence: evidence(),
+        fate: Fate::default(),
     }
 }
 

@@ -152,6 +152,52 @@ fn rules_have_a_budget_limits_and_operators_have_none() {
     assert_eq!(bench.world.value(3, Knob::MemoryMax), value(max(52)));
 }
 
+/// Told once, and known to the rule that gave the order, which gives it again.
+#[test]
+fn what_a_rule_may_do_later_is_put_off() {
+    let mut bench = Bench::new();
+    for mib in [50, 51, 52] {
+        bench.order(order(3, policy("a", Some("r")), set(max(mib))));
+    }
+    let first = order(3, policy("a", Some("r")), set(max(53)));
+    let fate = first.fate.clone();
+    let record = bench.order(first);
+    let reason = record.outcome.reason().unwrap();
+    assert!(
+        reason.ends_with("tried again while the condition holds"),
+        "{reason}"
+    );
+    assert!(fate.is_put_off() && !fate.is_settled());
+
+    let again = |fate: &Fate| Order {
+        fate: fate.clone(),
+        ..order(3, policy("a", Some("r")), set(max(53)))
+    };
+    let fate = Fate::again();
+    assert!(bench.all(again(&fate)).is_empty(), "it was told");
+    assert!(fate.is_put_off());
+    assert_eq!(bench.enforcer.status().refusals["budget"], 2);
+
+    bench.enforcer.set_protect(Protect {
+        max_actions_per_minute: 4,
+        ..Protect::default()
+    });
+    let fate = Fate::again();
+    assert_eq!(bench.order(again(&fate)).outcome, Outcome::Done);
+    assert!(fate.is_settled());
+    assert_eq!(bench.world.value(3, Knob::MemoryMax), value(max(53)));
+
+    // What will never be done is not tried again, nor what an operator asked for.
+    let harmful = order(
+        3,
+        policy("a", Some("r")),
+        set(Setting::MemoryMax(Some(4_096))),
+    );
+    let fate = harmful.fate.clone();
+    bench.order(harmful);
+    assert!(fate.is_settled());
+}
+
 #[test]
 fn what_would_make_the_kernel_kill_is_refused() {
     let mut bench = Bench::new();

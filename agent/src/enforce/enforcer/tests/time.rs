@@ -75,3 +75,25 @@ fn what_takes_time_has_two_records_of_one_number() {
     assert_eq!(records[1].before.as_deref(), Some("memory.max max"));
     assert_eq!(records[1].after.as_deref(), Some("memory.max 314572800"));
 }
+
+/// Who stops slowly is held from the moment it was asked for, and can be let go from then on.
+#[test]
+fn what_is_still_being_frozen_can_be_thawed() {
+    let mut bench = Bench::new();
+    assert!(bench.enforcer.thaw("/1").is_empty());
+    bench.world.slow(Knob::Freeze, 1);
+    let at_most = Duration::from_secs(50);
+    let freezing = bench.order(order(1, policy("a", Some("r")), freeze(Some(at_most))));
+    assert!(matches!(freezing.outcome, Outcome::Deferred(_)));
+    let records = bench.enforcer.thaw("/1");
+    assert_eq!(records.len(), 1, "{records:?}");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while bench.enforcer.hold.is_busy() && Instant::now() < deadline {
+        bench.enforcer.on_time(Instant::now());
+    }
+    assert_eq!(
+        bench.world.value(1, Knob::Freeze),
+        value(Setting::Freeze(false))
+    );
+    assert!(bench.enforcer.thaw("/1").is_empty());
+}

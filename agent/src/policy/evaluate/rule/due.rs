@@ -44,6 +44,7 @@ impl RuleState {
                 let step = rule.then.get(firing.next).filter(|_| past);
                 let next = step.zip(firing.holding);
                 soonest.add(next.and_then(|(step, holding)| holding.checked_add(step.after)));
+                soonest.add(self.again.due().filter(|_| past));
                 let clearing = firing.clearing;
                 soonest.add(clearing.and_then(|clearing| clearing.checked_add(rule.clear_for)));
                 for scaler in self.scalers.values() {

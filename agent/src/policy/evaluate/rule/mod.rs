@@ -1,11 +1,13 @@
 //! One rule on one workload: from idle over pending and firing, step by step, to clear and cooling.
 
+mod again;
 mod due;
 mod steps;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use self::again::AllAgain;
 use super::context::Context;
 use super::held::Held;
 use super::judge::{self, Judgement, Leaf, View};
@@ -61,6 +63,7 @@ pub(super) struct RuleState {
     pub(super) held: Held,
     scalers: BTreeMap<usize, Scaler>,
     throttlers: BTreeMap<usize, Throttler>,
+    again: AllAgain,
     /// Up to here everything is done that was due.
     seen: Option<Instant>,
     due: Option<Instant>,
@@ -76,6 +79,7 @@ impl RuleState {
             held: Held::default(),
             scalers: BTreeMap::new(),
             throttlers: BTreeMap::new(),
+            again: AllAgain::default(),
             seen: None,
             due: None,
             goes_by: Sources::of(rule),
@@ -241,6 +245,9 @@ impl RuleState {
             firing.next += 1;
             firing.holding = Some(now);
         }
+        if past == Some(true) {
+            self.give_again(firing.since, context, rule, out);
+        }
         self.scale(firing.since, false, context, rule, out);
         self.throttle(firing.since, context, rule, out);
         firing.clearing = match holds {
@@ -261,6 +268,7 @@ impl RuleState {
         out: &mut Vec<Order>,
     ) -> Phase {
         self.throttlers.clear();
+        self.again.clear();
         let on_the_way: Vec<Thing> = self
             .scalers
             .values()
@@ -301,6 +309,7 @@ impl RuleState {
         }
         self.scalers.clear();
         self.throttlers.clear();
+        self.again.clear();
         self.phase = match self.phase {
             Phase::Firing(_) | Phase::Settling { .. } => cooling(context.now(), rule.cooldown),
             Phase::Cooldown { until } => Phase::Cooldown { until },

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::RuleState;
+use super::again::Again;
 use crate::cgroup::{Knob, Setting};
 use crate::kernel::TrafficRules;
 use crate::policy::evaluate::context::Context;
@@ -24,26 +25,18 @@ impl RuleState {
         rule: &Rule,
         out: &mut Vec<Order>,
     ) {
-        let now = context.now();
         match action {
             Action::Hold(hold) => {
                 for limit in &hold.limits {
-                    self.held
-                        .take(Thing::of(limit), hold.revert, hold.at_most, now);
                     let claim = Claim {
                         limit: limit.clone(),
                         at_most: hold.at_most,
                     };
-                    out.push(self.order(Step::Hold(claim), since, context, rule));
+                    let again = Again::new(Step::Hold(claim), hold.revert);
+                    self.give(again, since, context, rule, out);
                 }
             }
             Action::Freeze(freeze) => {
-                self.held.take(
-                    Thing::Knob(Knob::Freeze),
-                    Revert::OnClear,
-                    Some(freeze.max),
-                    now,
-                );
                 let claim = Claim {
                     limit: Limit::Cgroup(Wanted {
                         knob: Knob::Freeze,
@@ -53,21 +46,59 @@ impl RuleState {
                     }),
                     at_most: Some(freeze.max),
                 };
-                out.push(self.order(Step::Hold(claim), since, context, rule));
+                let again = Again::new(Step::Hold(claim), Revert::OnClear);
+                self.give(again, since, context, rule, out);
             }
             Action::Once(once) => {
-                out.push(self.order(Step::Once(once.clone()), since, context, rule));
+                let again = Again::new(Step::Once(once.clone()), Revert::OnClear);
+                self.give(again, since, context, rule, out);
             }
             // Both go on by themselves, from their first move on.
             Action::Scale(scale) => {
                 let original = context.view.own.in_force(scale.target);
                 self.scalers
                     .entry(index)
-                    .or_insert_with(|| Scaler::new(scale, original, now));
+                    .or_insert_with(|| Scaler::new(scale, original, context.now()));
             }
             Action::Throttle(throttle) => {
-                self.throttlers.insert(index, Throttler::new(throttle, now));
+                let throttler = Throttler::new(throttle, context.now());
+                self.throttlers.insert(index, throttler);
             }
+        }
+    }
+
+    /// Orders it, and remembers that, for it may be put off.
+    fn give(
+        &mut self,
+        again: Again,
+        since: Instant,
+        context: &Context<'_>,
+        rule: &Rule,
+        out: &mut Vec<Order>,
+    ) {
+        let now = context.now();
+        if let Step::Hold(claim) = &again.step {
+            self.held
+                .take(Thing::of(&claim.limit), again.revert, claim.at_most, now);
+        }
+        let order = self.order(again.step.clone(), since, context, rule);
+        out.push(Order {
+            fate: again.fate.clone(),
+            ..order
+        });
+        self.again.add(again, now);
+    }
+
+    /// Orders again what was put off.
+    pub(super) fn give_again(
+        &mut self,
+        since: Instant,
+        context: &Context<'_>,
+        rule: &Rule,
+        out: &mut Vec<Order>,
+    ) {
+        for again in self.again.take_due(context.now()) {
+            self.give(again, since, context, rule, out);
         }
     }
 

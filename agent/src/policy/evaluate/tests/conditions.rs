@@ -211,6 +211,8 @@ fn events_are_counted_for_as_long_as_the_window_is() {
         "the first is too old"
     );
     assert_eq!(event(62.0, WatchedEvent::OomKill, 1), FIRED);
+    assert_eq!(world.due(), Some(67.0), "whether it was put off");
+    assert!(world.tick(118.0).is_empty());
     assert_eq!(world.due(), Some(119.0));
     assert!(world.tick(119.0).is_empty());
     let state = world.evaluator.explain(ID).unwrap().policies[0].rules[0].state;
@@ -279,6 +281,39 @@ fn the_hosts_figures_reach_every_workload() {
     };
     assert!(see(200).is_empty());
     assert_eq!(see(199), ["reclaim 1", "reclaim 1"]);
+}
+
+/// Between two readings of it, the host's pressure cannot get past its line.
+#[test]
+fn the_hosts_pressure_is_read_as_often_as_it_could_matter() {
+    let when = Condition::Psi(PsiCondition {
+        resource: Resource::Io,
+        stall: Stall::Full,
+        of: Subject::Host,
+        bound: above(Threshold::Value(50.0)),
+        window: Duration::from_secs(4),
+    });
+    let rules = vec![rule(when, [2.0, 2.0, 0.0], vec![step(0.0, reclaim(1))])];
+    let (mut world, _) = World::new(vec![policy("p", vec![], rules)]);
+    let paced = Duration::from_millis(200);
+    let mut every_after = |at: f64, stalled_s: f64| {
+        world.now = seconds(at);
+        let mut host = Observation::default();
+        host.put(
+            Series::Stalled(Resource::Io, Stall::Full),
+            Some(stalled_s * 1e6),
+        );
+        let now = world.moment();
+        world.evaluator.observe_host(now, &host);
+        world.evaluator.host_needs().stalls[0].every
+    };
+    assert_eq!(every_after(0.0, 0.0), paced, "one reading says nothing");
+    assert_eq!(every_after(4.0, 0.0), Duration::from_secs(1), "2 s to go");
+    assert_eq!(every_after(5.0, 1.0), Duration::from_secs(1));
+    assert_eq!(every_after(6.0, 1.5), paced * 2, "half a second to go");
+    assert_eq!(every_after(6.5, 1.9), Duration::from_millis(100));
+    assert_eq!(every_after(7.0, 2.4), paced, "past it");
+    assert_eq!(every_after(7.2, 2.4), paced, "firing soon");
 }
 
 #[test]

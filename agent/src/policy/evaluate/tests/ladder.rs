@@ -102,6 +102,8 @@ fn what_was_let_go_by_its_own_time_is_not_let_go_again() {
     let rules = vec![rule(usage(90.0, None), [0.0; 3], steps)];
     let (mut world, _) = World::new(vec![policy("p", vec![], rules)]);
     assert_eq!(world.memory(0.0, 95.0), ["+cgroup.freeze"]);
+    assert_eq!(world.due(), Some(5.0), "whether it was put off");
+    assert!(world.tick(5.0).is_empty());
     assert_eq!(world.due(), Some(10.0));
     assert!(world.memory(11.0, 95.0).is_empty());
     assert!(world.memory(12.0, 10.0).is_empty());
@@ -154,4 +156,59 @@ fn explanation_and_tally_say_where_it_stands() {
         ladder()[0].action,
         Action::Once(Once::Reclaim { .. })
     ));
+}
+
+#[test]
+fn what_was_put_off_is_given_again_while_the_condition_holds() {
+    let steps = vec![
+        step(0.0, hold(pids_max(5), Revert::OnClear)),
+        step(1.0, kill()),
+    ];
+    let rules = vec![rule(usage(90.0, Some(80.0)), [0.0; 3], steps)];
+    let (mut world, _) = World::new(vec![policy("p", vec![], rules)]);
+    let usage = |world: &mut World, at, mib: f64| {
+        world.orders(
+            at,
+            crate::policy::evaluate::Series::MemoryUsage,
+            Some(mib * MIB),
+        )
+    };
+    usage(&mut world, 0.0, 95.0)[0].fate.settle();
+    let kill = usage(&mut world, 1.0, 95.0).remove(0);
+    assert_eq!(
+        (short(&kill).as_str(), kill.fate.is_again()),
+        ("kill", false)
+    );
+    kill.fate.put_off();
+    assert!(usage(&mut world, 5.9, 95.0).is_empty());
+    let again = usage(&mut world, 6.0, 97.0).remove(0);
+    assert_eq!(
+        (short(&again).as_str(), again.fate.is_again()),
+        ("kill", true)
+    );
+    assert_eq!(again.evidence.observed, "memory.usage 97MiB", "as of now");
+    again.fate.put_off();
+    // Between the lines nothing is done.
+    assert!(usage(&mut world, 12.0, 85.0).is_empty());
+    let last = usage(&mut world, 13.0, 95.0).remove(0);
+    last.fate.settle();
+    assert!(usage(&mut world, 30.0, 95.0).is_empty(), "it was done");
+
+    assert_eq!(world.memory(31.0, 10.0), ["-all"]);
+    assert!(!usage(&mut world, 32.0, 95.0)[0].fate.is_again());
+}
+
+#[test]
+fn what_was_put_off_ends_with_its_firing() {
+    let rules = vec![rule(usage(90.0, None), [0.0; 3], vec![step(0.0, kill())])];
+    let (mut world, _) = World::new(vec![policy("p", vec![], rules)]);
+    let series = crate::policy::evaluate::Series::MemoryUsage;
+    world.orders(0.0, series, Some(95.0 * MIB))[0]
+        .fate
+        .put_off();
+    assert!(world.memory(1.0, 10.0).is_empty(), "cleared");
+    let kill = world.orders(2.0, series, Some(95.0 * MIB)).remove(0);
+    assert!(!kill.fate.is_again(), "a firing of its own");
+    kill.fate.settle();
+    assert!(world.memory(8.0, 95.0).is_empty());
 }
