@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::audit::{self, Audit};
 use super::{Record, Status};
+use crate::cgroup::{Placement, Setting};
 use crate::policy::{Claimant, Mode, OnConflict, Order, Protect, Restore};
 
 /// Asks the enforcer, which does one thing at a time. Cheap to clone.
@@ -55,6 +56,7 @@ pub(super) enum Command {
     Order(Box<Order>, oneshot::Sender<Vec<Arc<Record>>>),
     Undo(u64, oneshot::Sender<Arc<Record>>),
     Thaw(Arc<str>, oneshot::Sender<Vec<Arc<Record>>>),
+    Limits(Box<Placement>, oneshot::Sender<Vec<Setting>>),
     Claims(oneshot::Sender<Vec<ClaimView>>),
     ReleasePolicy(Arc<str>, oneshot::Sender<Vec<Arc<Record>>>),
     KeepPolicies(Vec<Arc<str>>, oneshot::Sender<Vec<Arc<Record>>>),
@@ -89,6 +91,16 @@ impl Handle {
     /// The enforcer has ended.
     pub async fn thaw(&self, workload: Arc<str>) -> Result<Vec<Arc<Record>>, Ended> {
         self.ask(|reply| Command::Thaw(workload, reply)).await
+    }
+
+    /// Every limit that the kernel has in force on a workload, whoever set it. Of files: network and
+    /// device rules are not among them.
+    ///
+    /// # Errors
+    /// The enforcer has ended.
+    pub async fn limits(&self, placement: Placement) -> Result<Vec<Setting>, Ended> {
+        self.ask(|reply| Command::Limits(Box::new(placement), reply))
+            .await
     }
 
     /// Every claim there is, by workload and thing; the one in force before those behind it.

@@ -19,6 +19,7 @@ use crate::api::name::{display_name, select};
 use crate::api::server::{Refusal, Room};
 use crate::cgroup::{Knob, Setting};
 use crate::enforce;
+use crate::identity::Runtime;
 use crate::ledger::Workload;
 use crate::policy::{
     Amount, Claim, Claimant, Evidence, Fate, HandleError, Limit, Mode, OnConflict, Once, Order,
@@ -145,7 +146,14 @@ async fn why(
     };
     let answer = ask_audit(hold, query).await?;
     let name = display_name(&workload.identity);
-    Ok(Json(Explanation::new(id, &name, held, answer)))
+    let limits = hold.enforce.limits((*workload.placement).clone()).await?;
+    let made_by = match workload.identity.runtime {
+        Runtime::Plimsoll => "plimsoll run",
+        Runtime::Cgroup => "whoever made it",
+        engine => engine.name(),
+    };
+    let explanation = Explanation::new(id, &name, held, answer);
+    Ok(Json(explanation.beside(made_by, &limits)))
 }
 
 async fn actions(

@@ -51,6 +51,31 @@ fn numbers(caps: IoCaps) -> [Option<u64>; 4] {
     [caps.rbps, caps.wbps, caps.riops, caps.wiops]
 }
 
+/// Disks that are capped in any way.
+pub(super) fn capped_disks(site: &Site) -> Vec<DeviceNumber> {
+    let files: &[&str] = if site.is_unified() {
+        &["io.max"]
+    } else {
+        &V1_MAX
+    };
+    let texts = files.iter().filter_map(|file| site.read(file).ok());
+    let mut disks: Vec<DeviceNumber> = texts
+        .flat_map(|text| text.lines().filter_map(disk_of_line).collect::<Vec<_>>())
+        .collect();
+    disks.sort_unstable();
+    disks.dedup();
+    disks
+}
+
+/// `8:0 rbps=…`
+fn disk_of_line(line: &str) -> Option<DeviceNumber> {
+    let (major, minor) = line.split_once(' ')?.0.split_once(':')?;
+    Some(DeviceNumber {
+        major: major.parse().ok()?,
+        minor: minor.parse().ok()?,
+    })
+}
+
 pub(super) fn read_max(site: &Site, device: DeviceNumber) -> Result<IoCaps, ControlError> {
     let name = format!("{}:{}", device.major, device.minor);
     let of_device = |text: &str| {

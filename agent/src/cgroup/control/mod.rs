@@ -15,6 +15,7 @@ mod hazard;
 mod io;
 mod kill;
 mod knob;
+mod limits;
 mod lowering;
 mod memory;
 mod own;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::query::Answer;
 use super::summary::{because, by, summary};
+use crate::cgroup::Setting;
 use crate::enforce::Record;
 use crate::policy::{Claimant, Evidence};
 
@@ -42,6 +43,13 @@ pub struct Explanation {
     pub workload: String,
     pub name: String,
     pub held: Vec<Held>,
+    /// Limits in force that were not asked for here, in the kernel's words: those it was made with.
+    #[serde(default)]
+    pub besides: Vec<String>,
+    /// Who made it, and so most likely set them: `docker`, `systemd`, …; for what this agent runs,
+    /// `plimsoll run`.
+    #[serde(default)]
+    pub made_by: String,
     /// The last decisions, the oldest first: dry runs and refusals too.
     pub records: Vec<Arc<Record>>,
 }
@@ -65,8 +73,20 @@ impl Explanation {
             workload: workload.to_owned(),
             name: name.to_owned(),
             held,
+            besides: Vec::new(),
+            made_by: String::new(),
             records: answer.records,
         }
+    }
+
+    /// With what else is in force, set by who made it or by others.
+    #[must_use]
+    pub fn beside(mut self, made_by: &str, limits: &[Setting]) -> Self {
+        let held = |what: &str| self.held.iter().any(|held| is_of(&held.what, what));
+        let besides = limits.iter().filter(|setting| !held(&thing_of(setting)));
+        self.besides = besides.map(ToString::to_string).collect();
+        self.made_by = made_by.to_owned();
+        self
     }
 
     /// For people, a line each.
@@ -78,11 +98,14 @@ impl Explanation {
         } else {
             lines.push(format!("{} ({})", self.name, self.workload));
         }
-        if self.held.is_empty() {
-            lines.push("in force: nothing that Plimsoll set".to_owned());
+        if self.held.is_empty() && self.besides.is_empty() {
+            lines.push("in force: no limit".to_owned());
         } else {
             lines.push("in force:".to_owned());
             lines.extend(self.held.iter().flat_map(held_lines));
+            let by = &self.made_by;
+            let besides = self.besides.iter();
+            lines.extend(besides.map(|what| format!("  {what}, by {by}")));
         }
         if self.records.is_empty() {
             lines.push("decisions: none".to_owned());
@@ -93,6 +116,23 @@ impl Explanation {
         }
         lines
     }
+}
+
+/// `memory.max`, `cpu.shares`, `io.max 8:0`.
+fn thing_of(setting: &Setting) -> String {
+    match setting {
+        Setting::IoMax(..) => setting.knob().to_string(),
+        other => {
+            let words = other.to_string();
+            words.split(' ').next().unwrap_or_default().to_owned()
+        }
+    }
+}
+
+/// Whether a value, in the kernel's words, is one of this.
+fn is_of(value: &str, thing: &str) -> bool {
+    let rest = value.strip_prefix(thing);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
 fn held_lines(held: &Held) -> Vec<String> {

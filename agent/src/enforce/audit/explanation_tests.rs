@@ -67,11 +67,44 @@ fn refusals_are_told_where_nothing_is_held() {
     refused.outcome = Outcome::Refused("it is an ancestor of the agent".into());
     let explanation = Explanation::new("/x", "/x", Vec::new(), answer(vec![refused]));
     let lines = explanation.lines();
-    assert_eq!(lines[..2], ["/x", "in force: nothing that Plimsoll set"]);
+    assert_eq!(lines[..2], ["/x", "in force: no limit"]);
     assert!(
         lines[3].ends_with("refused: it is an ancestor of the agent"),
         "{lines:?}"
     );
     let nothing = Explanation::new("/x", "/x", Vec::new(), Answer::default());
     assert_eq!(nothing.lines()[2], "decisions: none");
+}
+
+#[test]
+fn what_it_was_made_with_is_in_force_too() {
+    let mut weight = held(8);
+    weight.what = "cpu.shares 512".into();
+    let disk = |minor| crate::cgroup::DeviceNumber { major: 8, minor };
+    let caps = crate::cgroup::IoCaps {
+        rbps: Some(1_024),
+        ..Default::default()
+    };
+    weight.evidence = None;
+    let mut capped = held(9);
+    capped.what = format!("{}", Setting::IoMax(disk(0), caps));
+    let explanation = Explanation::new("/x", "/x", vec![weight, capped], Answer::default());
+    let limits = [
+        Setting::CpuShares(512),
+        Setting::MemoryMax(Some(64 << 20)),
+        Setting::IoMax(disk(0), caps),
+        Setting::IoMax(disk(16), caps),
+    ];
+    let lines = explanation.beside("plimsoll run", &limits).lines();
+    let besides: Vec<_> = lines
+        .iter()
+        .filter(|line| line.ends_with("by plimsoll run"))
+        .collect();
+    assert_eq!(
+        besides,
+        [
+            "  memory.max 67108864, by plimsoll run",
+            "  io.max 8:16 rbps=1024 wbps=max riops=max wiops=max, by plimsoll run",
+        ]
+    );
 }

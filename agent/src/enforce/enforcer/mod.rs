@@ -31,7 +31,7 @@ use super::once::Errands;
 use super::refusal::{Class, Refusal};
 use super::watch::FileWatch;
 use super::{Outcome, Record, Status};
-use crate::cgroup::Control;
+use crate::cgroup::{Control, Placement, Setting};
 use crate::ledger::{Snapshot, Workload};
 use crate::policy::{Claimant, Mode, Order, Protect, Step};
 
@@ -222,6 +222,13 @@ impl<H: Hands> Enforcer<H> {
 
     pub(super) fn set_mode(&mut self, mode: Mode) {
         self.mode = mode;
+    }
+
+    /// Every limit that is in force on a workload, whoever set it.
+    pub(super) fn limits(&mut self, placement: &Placement) -> Vec<Setting> {
+        let nobody: Arc<str> = "".into();
+        let owner = self.hold.hands.owner(&nobody, &nobody, placement);
+        (self.control)(&owner).limits()
     }
 
     /// Every claim, by workload and thing.

@@ -273,6 +273,7 @@ impl<H: Hands> Enforcer<H> {
             },
             Command::Undo(action, reply) => drop(reply.send(self.undo(action))),
             Command::Thaw(workload, reply) => drop(reply.send(self.thaw(&workload))),
+            Command::Limits(placement, reply) => drop(reply.send(self.limits(&placement))),
             Command::Claims(reply) => drop(reply.send(self.claims())),
             Command::ReleasePolicy(name, reply) => {
                 let records = self.release_policies("the policy is no longer in force", |claim| {

@@ -39,6 +39,12 @@ fn its_containers_are_told_by_name_and_outlive_it() {
         "{own}"
     );
 
+    let why = agent.ask(&["why", "own"]);
+    let besides = why["besides"].as_array().unwrap();
+    let limit = serde_json::json!("memory.max 33554432");
+    assert!(besides.contains(&limit), "{why}");
+    assert_eq!(why["made_by"], "plimsoll run", "{why}");
+
     let pid = side.cli(&["inspect", "--format", "{{.State.Pid}}", "own"]);
     let before = side.cli(&["logs", "own"]).lines().count();
     side.agent_mut().start_again();

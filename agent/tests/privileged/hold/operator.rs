@@ -21,6 +21,9 @@ fn limits_are_set_shown_kept_and_cleared() {
         return;
     };
     let id = cell.path();
+    let shown = agent.say(&["limit", &id]);
+    let found = format!("memory.max {}, by whoever made it", 512 * MIB);
+    assert!(shown.contains(&found), "{shown}");
     agent.say(&[
         "limit", &id, "--cpu", "0.5", "--memory", "256MiB", "--pids", "64",
     ]);
@@ -36,6 +39,7 @@ fn limits_are_set_shown_kept_and_cleared() {
     for word in ["cpu.max", "memory.max", "pids.max", "operator"] {
         assert!(shown.contains(word), "no {word} in\n{shown}");
     }
+    assert!(!shown.contains("by whoever made it"), "{shown}");
 
     // It stays when the agent ends, however that is, and the next one knows it.
     agent.end();

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use super::books::Books;
 use super::thread::Settings;
 use super::*;
-use crate::cgroup::{HierarchyId, IoCaps, Knob, Layout, Placement, Setting};
+use crate::cgroup::{HierarchyId, IoCaps, Knob, Layout};
 use crate::config::AuditConfig;
 use crate::enforce::Outcome;
 use crate::enforce::audit::Audit;
