@@ -1,6 +1,7 @@
 //! What is set on a cgroup holds, as the kernel's own files and clocks tell. The same tests run
 //! where the controllers are on v1 and where they are on v2.
 
+mod alarms;
 mod cpu;
 mod cpuset;
 mod exact;
@@ -57,6 +58,10 @@ impl World {
     }
 
     fn control_of(&self, own: &OwnCgroup) -> Control {
+        Control::open(&self.layout, &self.placement_of(own))
+    }
+
+    fn placement_of(&self, own: &OwnCgroup) -> Placement {
         let mut placement = Placement::default();
         for hierarchy in self.layout.hierarchies() {
             let path = own.path();
@@ -67,7 +72,7 @@ impl World {
                 placement.paths.insert(hierarchy.id, path);
             }
         }
-        Control::open(&self.layout, &placement)
+        placement
     }
 
     /// One below, with the controllers that v2 hands down only when asked.
