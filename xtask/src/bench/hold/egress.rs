@@ -13,22 +13,59 @@ use crate::bench::{Plan, interrupt};
 use crate::command;
 
 const RATES_MBIT: [u64; 3] = [10, 100, 1_000];
-const FLOWS: [u32; 3] = [1, 8, 64];
+const LOADS: [Load; 4] = [Load::Tcp(1), Load::Tcp(8), Load::Tcp(64), Load::Udp];
 const RECEIVER: &str = "10.79.0.2";
 const PORT: &str = "5201";
 /// Bytes of a packet from the IP header on for each byte of payload: 1,500 for 1,448.
 const OVERHEAD: f64 = 1_500.0 / 1_448.0;
+/// Likewise of UDP, which sends as many bytes at once.
+const UDP_OVERHEAD: f64 = 1_476.0 / 1_448.0;
 /// Both ends before other work of the machine: a rate is measured, not its scheduler. A real-time class is not to be
 /// had in every cgroup.
 const FIRST: [&str; 3] = ["nice", "-n", "-20"];
 const READY: Duration = Duration::from_secs(10);
 
+/// What is sent.
+#[derive(Clone, Copy)]
+enum Load {
+    /// So many connections, as fast as they can.
+    Tcp(u32),
+    /// Half as much again as the rate lets through.
+    Udp,
+}
+
+impl Load {
+    fn name(self) -> String {
+        match self {
+            Self::Tcp(1) => "1 flow".to_owned(),
+            Self::Tcp(many) => format!("{many} flows"),
+            Self::Udp => "UDP".to_owned(),
+        }
+    }
+
+    /// For iperf3.
+    fn arguments(self, rate_mbit: u64) -> Vec<String> {
+        let words = match self {
+            Self::Tcp(flows) => format!("-P {flows}"),
+            Self::Udp => format!("-u -l 1448 -b {}M", rate_mbit + rate_mbit / 2),
+        };
+        words.split(' ').map(str::to_owned).collect()
+    }
+
+    const fn overhead(self) -> f64 {
+        match self {
+            Self::Tcp(_) => OVERHEAD,
+            Self::Udp => UDP_OVERHEAD,
+        }
+    }
+}
+
 pub(super) fn measure(plan: &Plan, report: &mut Report, cgroups: &mut Cgroups) -> Result<()> {
     report.heading("Egress");
     report.line(&format!(
-        "`plimsoll limit NAME --net-egress RATE` on a cgroup in a network namespace of its own; iperf3 sends TCP over a \
-         veth pair to another namespace for {} s, after the first two. What the receiver counts, with IP and TCP \
-         headers, off the rate. Retransmissions in brackets.",
+        "`plimsoll limit NAME --net-egress RATE` on a cgroup in a network namespace of its own; iperf3 sends TCP, or UDP at \
+         1.5 times the rate, over a veth pair to another namespace for {} s, after the first two. What the receiver \
+         counts, with all headers from IP on, off the rate. Retransmissions in brackets.",
         plan.traffic.as_secs()
     ));
     report.line("");
@@ -41,19 +78,16 @@ pub(super) fn measure(plan: &Plan, report: &mut Report, cgroups: &mut Cgroups) -
     let agent = Agent::start(Variant::Default)?;
     let name = Cgroups::path(0);
     interrupt::poll("the workload", READY, || agent.ask(&["limit", &name]).ok())?;
-    let columns = FLOWS.map(|flows| match flows {
-        1 => "1 flow".to_owned(),
-        many => format!("{many} flows"),
-    });
+    let columns = LOADS.map(Load::name);
     let mut header = vec!["rate"];
     header.extend(columns.iter().map(String::as_str));
     let mut table = Table::new(&header);
     for rate in RATES_MBIT {
         agent.ask(&["limit", &name, "--net-egress", &format!("{rate}Mbit")])?;
         let mut row = vec![format!("{rate} Mbit/s")];
-        for flows in FLOWS {
-            println!("bench: hold: {rate} Mbit/s, {flows} flows");
-            row.push(wire.send(cgroups, plan.traffic, rate, flows)?);
+        for load in LOADS {
+            println!("bench: hold: {rate} Mbit/s, {}", load.name());
+            row.push(wire.send(cgroups, plan.traffic, rate, load)?);
         }
         table.row(row);
     }
@@ -88,7 +122,7 @@ impl Wire {
     }
 
     /// How far off the rate it is, and how many segments were sent again.
-    fn send(&self, cgroups: &Cgroups, time: Duration, rate: u64, flows: u32) -> Result<String> {
+    fn send(&self, cgroups: &Cgroups, time: Duration, rate: u64, load: Load) -> Result<String> {
         let mut serve = within(&self.receiver, FIRST[0]);
         serve.args(&FIRST[1..]);
         serve
@@ -103,14 +137,14 @@ impl Wire {
         })?;
         // In the cgroup before its first socket: the shell waits to be put there.
         let seconds = time.as_secs().to_string();
-        let flows = flows.to_string();
         let mut client = Command::new("nsenter");
         client
             .arg(self.sender.namespace())
             .args(["sh", "-c", "read go; exec \"$@\"", "sh"])
             .args(FIRST)
             .args(["iperf3", "-J", "-O", "2"])
-            .args(["-c", RECEIVER, "-p", PORT, "-t", &seconds, "-P", &flows])
+            .args(["-c", RECEIVER, "-p", PORT, "-t", &seconds])
+            .args(load.arguments(rate))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut client = client.spawn().context("cannot start iperf3")?;
@@ -124,10 +158,12 @@ impl Wire {
         }
         let end = &report["end"];
         let received = end["sum_received"]["bits_per_second"].as_f64();
-        let wire = received.context("no rate")? * OVERHEAD;
-        let retransmits = end["sum_sent"]["retransmits"].as_u64().unwrap_or(0);
+        let wire = received.context("no rate")? * load.overhead();
         let off = (wire / (rate as f64 * 1e6) - 1.0) * 100.0;
-        Ok(format!("{off:+.2} % ({retransmits})"))
+        Ok(match end["sum_sent"]["retransmits"].as_u64() {
+            Some(retransmits) => format!("{off:+.2} % ({retransmits})"),
+            None => format!("{off:+.2} %"),
+        })
     }
 }
 
