@@ -112,23 +112,17 @@ impl Alarm {
         Self::keep(file, Kind::Trigger)
     }
 
-    /// Goes off when a count in `memory.events` or `pids.events` changes; also on v1, where the
-    /// latter is all there is.
+    /// Goes off when a count in `memory.events` changes: that of a limit that was met, among others.
+    /// v2 alone has the file.
     ///
     /// # Errors
-    /// No such file here, no descriptor to spare.
-    pub fn events(
-        layout: &Layout,
-        placement: &Placement,
-        controller: Controller,
-    ) -> Result<Self, AlarmError> {
-        let name = match controller {
-            Controller::Memory => "memory.events",
-            Controller::Pids => "pids.events",
-            _ => return Err(AlarmError::NotHere("this controller counts no events")),
-        };
-        let place = place(layout, placement, controller)?;
-        let path = place.file(name);
+    /// Memory is not on v2 here, no descriptor is to spare.
+    pub fn memory_events(layout: &Layout, placement: &Placement) -> Result<Self, AlarmError> {
+        let place = place(layout, placement, Controller::Memory)?;
+        if !place.is_unified() {
+            return Err(AlarmError::NotHere("cgroup v1 tells of no events"));
+        }
+        let path = place.file("memory.events");
         let file = open(File::options().read(true), &path)?;
         let alarm = Self::keep(file, Kind::File)?;
         // What was before is not told: reading it takes note (fs/kernfs/file.c kernfs_generic_poll()).

@@ -23,7 +23,8 @@ pub(super) async fn run(
     format: Format,
     out: &mut Output,
 ) -> Result<(), Failure> {
-    show(&client.why(&args.workload).await?, format, out)
+    let explanation = client.why(&args.workload).await?;
+    show(&explanation, &explanation.lines(), format, out)
 }
 
 /// What is held, without what was decided lately.
@@ -33,14 +34,19 @@ pub(super) fn show_held(
     out: &mut Output,
 ) -> Result<(), Failure> {
     explanation.records.clear();
-    show(&explanation, format, out)
+    show(&explanation, &explanation.lines_in_force(), format, out)
 }
 
-fn show(explanation: &Explanation, format: Format, out: &mut Output) -> Result<(), Failure> {
+fn show(
+    explanation: &Explanation,
+    lines: &[String],
+    format: Format,
+    out: &mut Output,
+) -> Result<(), Failure> {
     match format {
         Format::Json => out.json_pretty(explanation)?,
         Format::Table => {
-            for line in explanation.lines() {
+            for line in lines {
                 out.text(&format!("{line}\n"))?;
             }
         }

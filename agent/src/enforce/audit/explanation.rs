@@ -92,6 +92,20 @@ impl Explanation {
     /// For people, a line each.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
+        let mut lines = self.lines_in_force();
+        if self.records.is_empty() {
+            lines.push("decisions: none".to_owned());
+        } else {
+            lines.push("last decisions:".to_owned());
+            let told = self.records.iter().map(|record| summary(record));
+            lines.extend(told.map(|line| format!("  {line}")));
+        }
+        lines
+    }
+
+    /// What is in force alone.
+    #[must_use]
+    pub fn lines_in_force(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if self.name == self.workload {
             lines.push(self.name.clone());
@@ -106,13 +120,6 @@ impl Explanation {
             let by = &self.made_by;
             let besides = self.besides.iter();
             lines.extend(besides.map(|what| format!("  {what}, by {by}")));
-        }
-        if self.records.is_empty() {
-            lines.push("decisions: none".to_owned());
-        } else {
-            lines.push("last decisions:".to_owned());
-            let told = self.records.iter().map(|record| summary(record));
-            lines.extend(told.map(|line| format!("  {line}")));
         }
         lines
     }

@@ -48,7 +48,8 @@ impl<H: Hands> Enforcer<H> {
             let entry = Entry {
                 claimant: Claimant::Operator,
                 workload: "".into(),
-                name: "".into(),
+                // Whose it was, the record of that action says.
+                name: format!("action {action}").into(),
                 mode: Mode::Enforce,
                 step: Step::Release(Scope::All),
                 outcome: Outcome::Refused(format!(

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 use super::dial::{Dial, in_files, is_full};
 use super::growth::Grown;
 use super::plan::{Calm, Plan, Wish};
-use crate::cgroup::{
-    Alarm, AlarmError, Controller, Gauges, Knob, Layout, Placement, Scratch, Stall, Vanished,
-};
+use crate::cgroup::{Alarm, AlarmError, Gauges, Knob, Layout, Placement, Scratch, Stall, Vanished};
 use crate::policy::condition::WatchedEvent;
 use crate::policy::evaluate::{LATEST, Needs, Observation, SOONEST, Series, StallWant, Want};
 
@@ -51,7 +49,7 @@ impl Line {
         match self {
             Self::Usage(bytes) => Alarm::usage(layout, placement, *bytes),
             Self::Stall(stall) => Alarm::pressure(layout, placement, *stall),
-            Self::MemoryEvents => Alarm::events(layout, placement, Controller::Memory),
+            Self::MemoryEvents => Alarm::memory_events(layout, placement),
         }
     }
 }

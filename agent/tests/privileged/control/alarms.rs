@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollTimeout};
-use plimsoll::cgroup::{Alarm, AlarmError, Controller, Resource, Stall, may_watch_pressure};
+use plimsoll::cgroup::{Alarm, AlarmError, Resource, Stall, may_watch_pressure};
 
 use super::World;
 use crate::support::own_cgroup::V2;
@@ -42,15 +42,20 @@ fn usage_that_crosses_its_line_is_told() {
 #[test]
 fn a_limit_that_is_met_is_told() {
     let test = "a_limit_that_is_met_is_told";
-    let Some(mut world) = World::make(test, &["pids"]) else {
+    let Some(mut world) = World::make(test, &["memory"]) else {
         return;
     };
     let placement = world.placement_of(&world.own);
-    let alarm = Alarm::events(&world.layout, &placement, Controller::Pids).unwrap();
-    world.own.run("sh", &["-c", "true & wait"]);
+    let alarm = match Alarm::memory_events(&world.layout, &placement) {
+        Err(AlarmError::NotHere(reason)) => return skip(test, reason),
+        other => other.unwrap(),
+    };
+    let dd = ["if=/dev/zero", "of=/dev/null", "bs=32M", "count=1"];
+    world.own.run("dd", &dd);
     assert!(!goes_off(&alarm, A_MOMENT), "there is no limit");
-    std::fs::write(world.directory("pids").join("pids.max"), "1").unwrap();
-    let _ = world.own.spawn("sh", &["-c", "true & wait"]).wait();
+    world.own.write(V2, "memory.max", "16777216");
+    // Killed, unless there is swap.
+    world.own.spawn("dd", &dd).wait().unwrap();
     assert!(goes_off(&alarm, PATIENCE));
     alarm.hear();
     assert!(!goes_off(&alarm, A_MOMENT), "heard");
