@@ -119,7 +119,10 @@ impl<H: Hands> Enforcer<H> {
             self.told_of_claimants(given_back, "its time is up");
         }
         for landed in self.hold.step() {
+            let slot = landed.held.slot;
             self.landed(&landed.held, landed.result);
+            // What was written while it was under way told nothing.
+            self.look_for_drift(slot);
         }
         if self.has_to_retry() && now >= self.retry_at {
             self.retry_at = now + RETRY;
@@ -167,8 +170,6 @@ impl<H: Hands> Enforcer<H> {
     /// A write that took time has ended: the second record of its action.
     fn landed(&mut self, held: &Held, result: Result<Effect, HoldError>) {
         self.sync_watch(held.slot);
-        // What was written while it was under way told nothing.
-        self.look_for_drift(held.slot);
         let action = held.first().map(|first| first.action);
         let Some((id, under_way)) = action.and_then(|id| Some((id, self.under_way.remove(&id)?)))
         else {

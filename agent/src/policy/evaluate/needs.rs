@@ -108,7 +108,9 @@ impl Needs {
             }
             let every = every(rule.hold_for, judge::window(condition));
             let every = match condition {
-                Condition::Psi(psi) if calm => until_stalled(psi, every, host),
+                Condition::Psi(psi) if calm && psi.bound.compare == Compare::Above => {
+                    until_stalled(psi, every, host)
+                }
                 _ => every,
             };
             self.add_wish(condition, Wish { every, calm: None });
