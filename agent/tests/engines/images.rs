@@ -64,6 +64,7 @@ fn docker_and_we_load_what_the_other_saves() {
             .collect(),
         upper: directory("UpperDir").into(),
         work: dir.path().join("work"),
+        volatile: false,
     };
     let mut ours: Vec<_> = overlay
         .changes()
@@ -86,6 +87,7 @@ fn docker_and_we_load_what_the_other_saves() {
         lower: [&overlay.lower[..], std::slice::from_ref(&overlay.upper)].concat(),
         upper: dir.path().join("upper"),
         work: overlay.work,
+        volatile: false,
     };
     let inside = Inside::new(read_only.detached(&spare).unwrap());
     for copied in [

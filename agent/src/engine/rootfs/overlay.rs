@@ -11,8 +11,8 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags,
-    UnmountFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount, move_mount,
-    open_tree, unmount,
+    UnmountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount,
+    move_mount, open_tree, unmount,
 };
 
 use super::RootfsError;
@@ -30,6 +30,8 @@ const OPTIONS: [(&str, &str); 3] = [
     ("metacopy", "off"),
     ("redirect_dir", "nofollow"),
 ];
+/// Since Linux 5.10.
+const VOLATILE: &str = "volatile";
 /// What is mounted: shown as the source in the mount table.
 const SOURCE: &str = "plimsoll";
 
@@ -42,6 +44,9 @@ pub struct Overlay {
     pub upper: PathBuf,
     /// Overlayfs's own, beside the upper one. Made if it is missing.
     pub work: PathBuf,
+    /// What is written need not outlive the host's power. Else unmounting writes the upper directory's whole
+    /// file system to its disk, whoever wrote there (fs/overlayfs/super.c `ovl_sync_fs()`, v6.12).
+    pub volatile: bool,
 }
 
 impl Overlay {
@@ -82,6 +87,7 @@ impl Overlay {
             lower: lower.into_iter().map(PathBuf::from).collect(),
             upper: directory.join(upper),
             work: directory.join(work),
+            volatile: self.volatile,
         };
         let mount = mapped.detached(target).map_err(|error| match error {
             RootfsError::Mount { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {
@@ -122,14 +128,25 @@ impl Overlay {
     }
 
     fn prepare(&self) -> Result<(), RootfsError> {
-        make(&self.work, None).map_err(|source| RootfsError::Prepare {
-            path: self.work.clone(),
-            source,
-        })?;
+        make(&self.work, None)
+            .and_then(|()| self.forget_volatile())
+            .map_err(|source| RootfsError::Prepare {
+                path: self.work.clone(),
+                source,
+            })?;
         make(&self.upper, self.lower.last()).map_err(|source| RootfsError::Prepare {
             path: self.upper.clone(),
             source,
         })
+    }
+
+    /// A volatile mount leaves a mark, so that nobody trusts what a power cut may have torn
+    /// (fs/overlayfs/super.c `ovl_create_volatile_dirty()`, v6.12). What is volatile here did not outlive one.
+    fn forget_volatile(&self) -> io::Result<()> {
+        match fs::remove_dir_all(self.work.join("work/incompat")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// `lowerdir+`, one a layer, came with Linux 6.8; before that it is an invalid argument.
@@ -146,6 +163,9 @@ impl Overlay {
         set_directory(context, "workdir", &self.work, &mut held)?;
         for (option, value) in OPTIONS {
             fsconfig_set_string(context, option, value)?;
+        }
+        if self.volatile {
+            fsconfig_set_flag(context, VOLATILE)?;
         }
         fsconfig_create(context)?;
         fsmount(
@@ -175,6 +195,10 @@ impl Overlay {
         );
         for (option, value) in OPTIONS {
             options.push_str(&format!(",{option}={value}"));
+        }
+        if self.volatile {
+            options.push(',');
+            options.push_str(VOLATILE);
         }
         let options = std::ffi::CString::new(options).map_err(|_| Errno::INVAL)?;
         mount(SOURCE, target, OVERLAY, MountFlags::empty(), &*options)

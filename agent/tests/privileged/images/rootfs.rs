@@ -26,6 +26,7 @@ impl Private {
             lower,
             upper: self.dir.path().join("upper"),
             work: self.dir.path().join("work"),
+            volatile: false,
         }
     }
 }
@@ -42,6 +43,30 @@ fn mountinfo(of: &Path) -> Vec<String> {
     let of = format!(" {} ", of.display());
     let lines = table.lines().filter(|line| line.contains(&of));
     lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_volatile_overlay_can_be_mounted_again() {
+    if !nix::unistd::geteuid().is_root() {
+        return crate::support::skip("a_volatile_overlay_can_be_mounted_again", "not root");
+    }
+    let private = Private::new();
+    let lower = private.dir.path().join("lower");
+    fs::create_dir(&lower).unwrap();
+    let overlay = Overlay {
+        volatile: true,
+        ..private.overlay(vec![lower])
+    };
+    let target = private.mounts.mount("one", &overlay, None).unwrap();
+    let [line] = &mountinfo(&target)[..] else {
+        panic!("one mount");
+    };
+    // overlayfs says so; then unmounting it syncs nothing.
+    assert!(line.contains("volatile"), "{line}");
+    fs::write(target.join("file"), "kept").unwrap();
+    private.mounts.unmount("one").unwrap();
+    let target = private.mounts.mount("one", &overlay, None).unwrap();
+    assert_eq!(fs::read(target.join("file")).unwrap(), b"kept");
 }
 
 #[test]

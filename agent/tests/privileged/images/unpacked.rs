@@ -232,6 +232,7 @@ fn whiteouts_of_umoci_take_files_away() {
         lower: store.layers(&id).unwrap(),
         upper: dir.path().join("upper"),
         work: dir.path().join("work"),
+        volatile: false,
     };
     let target = dir.path().join("target");
     fs::create_dir(&target).unwrap();

@@ -100,6 +100,8 @@ impl Parts {
             lower,
             upper: dir.join("upper"),
             work: dir.join("work"),
+            // Of one that goes with its exit nothing is kept.
+            volatile: settings.is_removed_at_exit(),
         }))
     }
 
