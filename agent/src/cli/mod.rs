@@ -21,6 +21,7 @@ pub mod oci;
 mod output;
 mod policy;
 mod probes;
+mod quick;
 mod rates;
 mod stats;
 mod switches;
@@ -130,6 +131,9 @@ impl Cli {
     /// The exit status.
     pub fn of_arguments() -> Result<Self, ExitStatus> {
         let arguments: Vec<OsString> = std::env::args_os().collect();
+        if let Some(cli) = quick::parse(&arguments) {
+            return Ok(cli);
+        }
         let parsed = switches::command(&arguments).try_get_matches_from(&arguments);
         let parsed = parsed.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
         parsed.map_err(|error| {

@@ -49,6 +49,7 @@ use clap::Subcommand;
 use super::failure::Failure;
 use super::output::Output;
 pub(super) use client::{Engine, refused, segment};
+pub(super) use run::RunArgs;
 
 pub(super) use template::Form;
 
