@@ -4,7 +4,6 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use libcgroups::common::{CgroupConfig, CgroupManager, ControllerOpt, create_cgroup_manager};
 use libcontainer::container::Container as Runtime;
 use libcontainer::oci_spec::runtime::{LinuxNamespaceType, LinuxResources, Spec};
 use nix::poll::{PollFd, PollFlags, poll};
@@ -14,14 +13,14 @@ use super::cgroups::Cgroups;
 use super::create::{runtime_dir, unknown_process};
 use super::spec::{self, Warning};
 use super::state::{Phase, State, Status};
-use super::{Id, LaunchError, Process, StateDir, trace};
+use super::{Id, LaunchError, Process, StateDir, limits, trace};
 use crate::cgroup::Mode;
 
 /// How long a killed process may take to be dead, in milliseconds.
 const DEATH: u16 = 1_000;
 
 /// A workload as it is recorded.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Container {
     dir: StateDir,
     state: State,
@@ -190,21 +189,7 @@ impl Container {
         let mut warnings = Vec::new();
         spec::prepare_limits(&mut resources, &self.cgroups, &mut warnings)
             .map_err(spec::SpecError::from)?;
-        let path = self.state.cgroups.paths.values().next().cloned();
-        let manager = create_cgroup_manager(CgroupConfig {
-            cgroup_path: path.unwrap_or_default().into(),
-            systemd_cgroup: false,
-            container_name: self.state.id.to_string(),
-        });
-        let manager = manager.map_err(|error| LaunchError::Update(error.to_string()))?;
-        manager
-            .apply(&ControllerOpt {
-                resources: &resources,
-                disable_oom_killer: false,
-                oom_score_adj: None,
-                freezer_state: None,
-            })
-            .map_err(|error| LaunchError::Update(error.to_string()))?;
+        limits::apply(&resources, &self.cgroups, &self.state.id)?;
         Ok(warnings)
     }
 
@@ -223,7 +208,10 @@ impl Container {
             let verb = "delete";
             return Err(LaunchError::WrongStatus { verb, status });
         }
-        self.clear()?;
+        // Nothing else was left when that was recorded.
+        if self.state.phase != Phase::Stopped {
+            self.clear()?;
+        }
         let id = self.state.id.clone();
         self.dir
             .remove()
@@ -233,28 +221,41 @@ impl Container {
     /// Leaves nothing of it but its directory.
     pub(super) fn clear(&self) -> Result<(), LaunchError> {
         self.cgroups.kill()?;
+        self.sweep()
+    }
+
+    /// The same of one that has no processes.
+    pub(super) fn sweep(&self) -> Result<(), LaunchError> {
         self.cgroups.remove()?;
         let runtime = runtime_dir(&self.dir, &self.state.id);
-        if runtime.exists() {
+        if !runtime.exists() {
+            return Ok(());
+        }
+        if self.has_last_words() {
             trace::forget();
             match Runtime::load(runtime.clone()) {
                 Ok(mut runtime) => {
                     await_end(&runtime);
-                    runtime
-                        .delete(true)
-                        .map_err(|error| trace::refusal(&error))?;
+                    let deleted = runtime.delete(true);
+                    return deleted.map_err(|error| trace::refusal(&error));
                 }
                 // libcontainer 0.7.0 writes it in place: whoever did was killed meanwhile.
-                Err(error) => {
-                    tracing::debug!(%error, "libcontainer's state is removed unread");
-                    fs::remove_dir_all(&runtime).map_err(|source| LaunchError::State {
-                        id: self.state.id.clone(),
-                        source,
-                    })?;
-                }
+                Err(error) => tracing::debug!(%error, "libcontainer's state is removed unread"),
             }
         }
-        Ok(())
+        fs::remove_dir_all(&runtime).map_err(|source| LaunchError::State {
+            id: self.state.id.clone(),
+            source,
+        })
+    }
+
+    /// Is there something in the specification for the time after its end? If not, there is nothing for
+    /// `libcontainer` to do then but to look for its cgroups, in 600 system calls.
+    fn has_last_words(&self) -> bool {
+        self.spec().map_or(true, |spec| {
+            let linux = spec.linux().as_ref();
+            spec.hooks().is_some() || linux.is_some_and(|linux| linux.intel_rdt().is_some())
+        })
     }
 
     fn record(&mut self, phase: Phase) -> Result<(), LaunchError> {

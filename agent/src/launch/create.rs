@@ -6,18 +6,19 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use libcontainer::container::Container as Runtime;
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::oci_spec::runtime::{LinuxResources, Spec};
 use libcontainer::syscall::syscall::SyscallType;
 
+use super::apart::{self, Apart};
 use super::cgroups::Cgroups;
 use super::confinement::Confinement;
 use super::console::{self, ConsoleSocket, console_size};
 use super::executor::Program;
 use super::spec::{self, Besides, Devices, Warning};
 use super::state::{Phase, State, now};
-use super::{Id, LaunchError, Process, StateDir, device_program, owner, trace};
+use super::{Id, LaunchError, Process, StateDir};
+use super::{device_program, limits, maker, owner, trace};
 use crate::cgroup::{CgroupKey, Controller, HierarchyId, Mode};
 
 /// `libcontainer`'s own state, in the state directory.
@@ -162,9 +163,14 @@ impl Attempt<'_> {
     fn build(&mut self, spec: Spec) -> Result<Created, LaunchError> {
         let id = self.state.id.clone();
         let keys = self.cgroups.make()?;
-        let vetted = spec::vet(spec, &self.state.rootfs, &self.cgroups)?;
+        let apart = apart::is_possible(&self.cgroups);
+        let apart = apart && !apart::is_noticed(&spec, &self.state.rootfs);
+        let vetted = spec::vet(spec, &self.state.rootfs, &self.cgroups, apart)?;
         let (mut spec, mut warnings) = (vetted.spec, vetted.warnings);
+        let lacks_view = vetted.lacks_view;
+        let apart = apart.then_some(Apart { lacks_view });
         let besides = self.prepare_resources(&mut spec, &mut warnings)?;
+        let limits = apart.and_then(|_| limits::take(&mut spec));
         let confinement = Confinement::of_first(&mut spec)?;
         let filter = confinement.as_ref().and_then(Confinement::filter);
         self.dir
@@ -182,15 +188,14 @@ impl Attempt<'_> {
             owner::hand_over(own_stdio(), user);
         }
 
-        let runtime = self.run_libcontainer(console.as_ref(), confinement)?;
-        let pid = runtime
-            .pid()
-            .and_then(|pid| u32::try_from(pid.as_raw()).ok());
-        let init = pid.ok_or_else(|| LaunchError::Runtime("no process came of it".to_owned()))?;
+        let init = self.run_libcontainer(console.as_ref(), confinement, apart)?;
         let init = Process::of(init).map_err(unknown_process)?;
         let pidfd = init.open().map_err(unknown_process)?;
         let pidfd = pidfd.ok_or_else(|| LaunchError::Runtime("it ended at once".to_owned()))?;
         self.cgroups.complete(init.pid)?;
+        if let Some(limits) = limits {
+            limits::apply_v1(&limits, &self.cgroups, &id)?;
+        }
         if besides.disable_oom_killer {
             self.disable_oom_killer()?;
         }
@@ -250,40 +255,49 @@ impl Attempt<'_> {
         &mut self,
         console: Option<&ConsoleSocket>,
         confinement: Option<Confinement>,
-    ) -> Result<Runtime, LaunchError> {
+        apart: Option<Apart>,
+    ) -> Result<u32, LaunchError> {
         let root = runtime_root(&self.dir);
-        let mut builder = ContainerBuilder::new(self.state.id.to_string(), SyscallType::default())
-            .with_root_path(&root)
-            .map_err(|error| trace::refusal(&error))?
-            .with_executor(Program {
-                confinement,
-                joining: None,
-            })
-            .with_console_socket(console.map(ConsoleSocket::path))
-            .with_preserved_fds(
-                i32::try_from(self.order.preserved_descriptors).unwrap_or(i32::MAX),
-            );
-        if let Some([stdin, stdout, stderr]) = self.order.stdio.take() {
-            builder = builder
-                .with_stdin(stdin)
-                .with_stdout(stdout)
-                .with_stderr(stderr);
-        }
-        let builder = builder
-            .as_init(self.dir.path())
-            .with_systemd(false)
-            .with_detach(true)
-            .with_no_pivot(self.order.no_pivot);
+        let stdio = self.order.stdio.take();
         owner::leave_keyring();
-        let own_score = spec::own_oom_score();
         trace::forget();
-        let excursion = self.cgroups.visit()?;
-        let built = builder.build();
-        excursion.end()?;
-        if let Some(score) = own_score {
-            spec::restore_oom_score(score);
-        }
-        built.map_err(|error| trace::refusal(&error))
+        maker::make(&self.cgroups, apart.is_some(), || {
+            let view = match apart {
+                Some(apart) => apart.leave(&self.cgroups)?,
+                None => None,
+            };
+            let mut builder =
+                ContainerBuilder::new(self.state.id.to_string(), SyscallType::default())
+                    .with_root_path(&root)
+                    .map_err(|error| trace::refusal(&error))?
+                    .with_executor(Program {
+                        confinement,
+                        joining: None,
+                    })
+                    .with_console_socket(console.map(ConsoleSocket::path))
+                    .with_preserved_fds(
+                        i32::try_from(self.order.preserved_descriptors).unwrap_or(i32::MAX),
+                    );
+            if let Some([stdin, stdout, stderr]) = stdio {
+                builder = builder
+                    .with_stdin(stdin)
+                    .with_stdout(stdout)
+                    .with_stderr(stderr);
+            }
+            let builder = builder
+                .as_init(self.dir.path())
+                .with_systemd(false)
+                .with_detach(true)
+                .with_no_pivot(self.order.no_pivot);
+            let built = builder.build();
+            let made = built.map_err(|error| trace::refusal(&error))?;
+            let pid = made.pid().map_or(-1, |pid| pid.as_raw());
+            if let Some(view) = view {
+                let mounted = view.mount(pid, Path::new(apart::ROOT));
+                mounted.map_err(|source| LaunchError::View { source })?;
+            }
+            Ok(pid)
+        })
     }
 
     fn take_master(

@@ -38,6 +38,8 @@ pub enum LaunchError {
     Runtime(String),
     #[error("cannot set the device rules of the cgroup")]
     Devices { source: io::Error },
+    #[error("cannot mount what a workload sees of its cgroups")]
+    View { source: io::Error },
     #[error("launching needs Linux 5.12 or newer: this kernel has no mount_setattr()")]
     OldKernel,
     #[error("the terminal did not come out of the workload")]
@@ -58,7 +60,7 @@ pub enum LaunchError {
     },
     #[error("cannot write {path}", path = path.display())]
     Write { path: PathBuf, source: io::Error },
-    #[error("limits cannot be changed: {0}")]
+    #[error("limits cannot be set: {0}")]
     Update(String),
 }
 

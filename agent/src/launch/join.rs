@@ -14,7 +14,7 @@ use super::executor::{Joining, Program};
 use super::filter::{Filter, notifies};
 use super::spec::{self, SpecError, Warning, swap_masks};
 use super::state_dir;
-use super::{Container, LaunchError, Process, Status, Terminal, owner, trace};
+use super::{Container, LaunchError, Process, Status, Terminal, apart, maker, owner, trace};
 use crate::cgroup::{HierarchyId, Mode, placement_of};
 
 /// Name of the file with the pid of a process about to run.
@@ -156,39 +156,38 @@ fn run_libcontainer(
 ) -> Result<u32, LaunchError> {
     let container = order.container;
     let preserved = i32::try_from(order.preserved_descriptors).unwrap_or(i32::MAX);
-    let mut builder =
-        ContainerBuilder::new(container.state().id.to_string(), SyscallType::default())
-            .with_root_path(runtime_root(container.dir()))
-            .map_err(|error| trace::refusal(&error))?
-            .with_executor(program)
-            .with_console_socket(console.map(ConsoleSocket::path))
-            .with_preserved_fds(preserved)
-            .with_pid_file(order.announced_in.map(|dir| dir.join(ANNOUNCEMENT)))
-            .map_err(|error| trace::refusal(&error))?;
-    if let Some([stdin, stdout, stderr]) = order.stdio {
-        builder = builder
-            .with_stdin(stdin)
-            .with_stdout(stdout)
-            .with_stderr(stderr);
-    }
-    let builder = builder
-        .as_tenant()
-        .with_process(Some(&files.process))
-        .with_ignore_paused(order.ignore_paused)
-        .with_sub_cgroup(sub_cgroup(container))
-        .with_detach(true);
+    let stdio = order.stdio;
     owner::leave_keyring();
-    let own_score = spec::own_oom_score();
     trace::forget();
-    let excursion = container.cgroups().visit()?;
-    let joined = builder.build();
-    excursion.end()?;
-    if let Some(score) = own_score {
-        spec::restore_oom_score(score);
-    }
-    let pid = joined.map_err(|error| trace::refusal(&error))?;
-    u32::try_from(pid.as_raw())
-        .map_err(|_| LaunchError::Runtime("no process came of it".to_owned()))
+    let apart = apart::is_possible(container.cgroups());
+    maker::make(container.cgroups(), apart, || {
+        if apart {
+            apart::leave_v1_out().map_err(|source| LaunchError::View { source })?;
+        }
+        let mut builder =
+            ContainerBuilder::new(container.state().id.to_string(), SyscallType::default())
+                .with_root_path(runtime_root(container.dir()))
+                .map_err(|error| trace::refusal(&error))?
+                .with_executor(program)
+                .with_console_socket(console.map(ConsoleSocket::path))
+                .with_preserved_fds(preserved)
+                .with_pid_file(order.announced_in.map(|dir| dir.join(ANNOUNCEMENT)))
+                .map_err(|error| trace::refusal(&error))?;
+        if let Some([stdin, stdout, stderr]) = stdio {
+            builder = builder
+                .with_stdin(stdin)
+                .with_stdout(stdout)
+                .with_stderr(stderr);
+        }
+        let builder = builder
+            .as_tenant()
+            .with_process(Some(&files.process))
+            .with_ignore_paused(order.ignore_paused)
+            .with_sub_cgroup(sub_cgroup(container))
+            .with_detach(true);
+        let joined = builder.build();
+        Ok(joined.map_err(|error| trace::refusal(&error))?.as_raw())
+    })
 }
 
 /// A workload that manages its own cgroups on v2 has moved its first process down, and its own cgroup

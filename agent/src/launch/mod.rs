@@ -8,6 +8,7 @@
 //! that makes a process may be called from the agent itself: it runs in processes of their own, the
 //! [`shim`] of a workload or `plimsoll oci`.
 
+mod apart;
 mod cgroups;
 mod confinement;
 mod console;
@@ -20,6 +21,8 @@ mod filter;
 mod foreground;
 mod id;
 mod join;
+mod limits;
+mod maker;
 mod owner;
 mod process;
 mod seal;
@@ -30,6 +33,7 @@ mod spec;
 mod state;
 mod state_dir;
 mod trace;
+mod view;
 
 pub use cgroups::{CgroupError, Cgroups};
 pub use container::Container;

@@ -12,8 +12,9 @@ mod remove;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use crate::cgroup::{CgroupKey, Controller, HierarchyId, Layout, LayoutError, Mode, Placement};
+use crate::cgroup::{CgroupKey, Controller, HierarchyId, Layout, LayoutError, Placement};
 
 /// v1 controllers in which `libcontainer` places a process by itself
 /// (libcgroups 0.7.0, `v1/controller_type.rs`).
@@ -73,7 +74,7 @@ impl Cgroups {
     /// No cgroup file system; or the path is a hierarchy's root or leads out of it.
     pub fn at(path: &str) -> Result<Self, CgroupError> {
         let path = absolute(path)?;
-        let layout = Layout::detect()?;
+        let layout = host()?;
         let ids = layout.hierarchies().iter().map(|hierarchy| hierarchy.id);
         let paths = ids.map(|id| (id, path.clone())).collect();
         Ok(Self {
@@ -87,7 +88,7 @@ impl Cgroups {
     /// # Errors
     /// No cgroup file system is mounted.
     pub fn recorded(placement: Placement) -> Result<Self, CgroupError> {
-        let layout = Layout::detect()?;
+        let layout = host()?;
         Ok(Self { layout, placement })
     }
 
@@ -156,21 +157,47 @@ impl Cgroups {
         ids.filter_map(|&id| Some((id, self.directory(id)?)))
     }
 
-    /// Directories in which `libcontainer` does not place processes.
-    fn left_to_us(&self) -> impl Iterator<Item = (HierarchyId, PathBuf)> {
-        self.directories().filter(|(id, _)| {
-            let hierarchy = self.layout.hierarchy(*id);
-            hierarchy.is_some_and(|hierarchy| match self.layout.mode() {
-                Mode::Unified => false,
-                Mode::Hybrid | Mode::Legacy => {
-                    hierarchy.is_unified()
-                        || !PLACED_BY_RUNTIME
-                            .iter()
-                            .any(|controller| hierarchy.controllers.contains(controller))
-                }
-            })
+    /// Its directories in v1 hierarchies.
+    pub(super) fn v1_directories(&self) -> impl Iterator<Item = (HierarchyId, PathBuf)> {
+        self.directories().filter(|(id, _)| *id != HierarchyId::V2)
+    }
+
+    /// What the workload sees of it: its directories on v1, under the names by which programs look for
+    /// them. `cpu,cpuacct` is there as `cpu` and as `cpuacct` too.
+    pub(super) fn seen(&self) -> Vec<(String, PathBuf)> {
+        let mut seen = Vec::new();
+        for hierarchy in self.layout.hierarchies() {
+            let name = hierarchy.mount.file_name().and_then(|name| name.to_str());
+            let directory = self.directory(hierarchy.id);
+            let (Some(name), Some(directory), false) = (name, directory, hierarchy.is_unified())
+            else {
+                continue;
+            };
+            let aliases = name.split(',').filter(|&alias| alias != name);
+            for name in std::iter::once(name).chain(aliases) {
+                seen.push((name.to_owned(), directory.clone()));
+            }
+        }
+        seen
+    }
+
+    fn is_placed_by_runtime(&self, id: HierarchyId) -> bool {
+        let hierarchy = self.layout.hierarchy(id);
+        hierarchy.is_some_and(|hierarchy| {
+            let mut placed = PLACED_BY_RUNTIME.iter();
+            placed.any(|controller| hierarchy.controllers.contains(controller))
         })
     }
+}
+
+/// The host's hierarchies, as they were when this process first asked.
+fn host() -> Result<Layout, LayoutError> {
+    static HOST: OnceLock<Layout> = OnceLock::new();
+    if let Some(layout) = HOST.get() {
+        return Ok(layout.clone());
+    }
+    let layout = Layout::detect()?;
+    Ok(HOST.get_or_init(|| layout).clone())
 }
 
 /// The path from the hierarchy's root, as the kernel prints it.

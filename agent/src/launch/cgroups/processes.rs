@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -10,9 +11,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{CgroupError, Cgroups, write};
-use crate::cgroup::{HierarchyId, placement_of};
+use crate::cgroup::{HierarchyId, Mode, placement_of};
 
 const PROCS: &str = "cgroup.procs";
+/// v1: single threads. One that moves itself waits for nobody, see `maker`.
+const TASKS: &str = "tasks";
 /// v2, kernel 5.14 and newer: kills all at once, new ones too.
 const KILL: &str = "cgroup.kill";
 
@@ -21,48 +24,34 @@ const KILL_PATIENCE: Duration = Duration::from_secs(20);
 const SHORTEST_WAIT: Duration = Duration::from_micros(200);
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
 
-/// This process is in the workload's cgroup, and has to leave it again.
-#[must_use]
-#[derive(Debug)]
-pub(crate) struct Excursion {
-    home: Vec<PathBuf>,
-}
-
 impl Cgroups {
-    /// Moves this process into it in every hierarchy.
+    /// Moves this process, which has one thread, into it in every hierarchy.
     ///
     /// # Errors
     /// It is not made; or cgroup v2 does not let processes into it, because it hands controllers
     /// down.
     pub fn enter(&self) -> Result<(), CgroupError> {
-        self.directories()
-            .try_for_each(|(_, directory)| write(directory.join(PROCS), "0"))
+        self.enter_v1(true)?;
+        match self.directory(HierarchyId::V2) {
+            Some(directory) => write(directory.join(PROCS), "0"),
+            None => Ok(()),
+        }
     }
 
-    /// Moves this process into it in the hierarchies that `libcontainer` leaves alone, so that what
-    /// is cloned from here on is in it.
-    pub(crate) fn visit(&self) -> Result<Excursion, CgroupError> {
-        let unread = |source| CgroupError::Read {
-            path: "/proc/self/cgroup".into(),
-            source,
-        };
-        let own = placement_of(std::process::id()).map_err(unread)?;
-        let home_in = |id: HierarchyId| {
-            let path = own.paths.get(&id)?;
-            self.layout.hierarchy(id)?.directory(path)
-        };
-        let mut excursion = Excursion { home: Vec::new() };
-        for (id, directory) in self.left_to_us() {
-            let Some(home) = home_in(id) else { continue };
-            match write(directory.join(PROCS), "0") {
-                Ok(()) => excursion.home.push(home.join(PROCS)),
-                Err(error) => {
-                    excursion.end()?;
-                    return Err(error);
-                }
-            }
+    /// Where a process of it may be born: its directory in cgroup2, unless `libcontainer` moves it there.
+    pub(crate) fn birthplace(&self) -> Option<PathBuf> {
+        if self.layout.mode() == Mode::Unified {
+            return None;
         }
-        Ok(excursion)
+        self.directory(HierarchyId::V2)
+    }
+
+    /// Moves this process, which has one thread, into it on v1: `all` of the hierarchies, or those that
+    /// `libcontainer` leaves alone.
+    pub(crate) fn enter_v1(&self, all: bool) -> Result<(), CgroupError> {
+        self.v1_directories()
+            .filter(|(id, _)| all || !self.is_placed_by_runtime(*id))
+            .try_for_each(|(_, directory)| write(directory.join(TASKS), "0"))
     }
 
     /// Moves a process into it wherever it is not in it yet.
@@ -140,14 +129,6 @@ impl Cgroups {
     }
 }
 
-impl Excursion {
-    /// Back to where this process was.
-    pub(crate) fn end(&self) -> Result<(), CgroupError> {
-        let mut home = self.home.iter();
-        home.try_for_each(|procs| write(procs.clone(), "0"))
-    }
-}
-
 fn list(directory: &Path, pids: &mut BTreeSet<u32>) {
     // Removed meanwhile, or threaded: then its parent lists its processes.
     let listed = fs::read_to_string(directory.join(PROCS)).unwrap_or_default();
@@ -165,6 +146,10 @@ fn list(directory: &Path, pids: &mut BTreeSet<u32>) {
 
 /// Cgroups directly below; none when it is gone.
 pub(super) fn below(directory: &Path) -> Vec<PathBuf> {
+    // kernfs counts a directory's own (fs/kernfs/inode.c `kernfs_refresh_inode()`, v6.12).
+    if fs::symlink_metadata(directory).is_ok_and(|found| found.nlink() <= 2) {
+        return Vec::new();
+    }
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) => {

@@ -8,9 +8,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use libcgroups::v1::util::list_subsystem_mount_points;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::fs::{Mode, OFlags};
+use rustix::process::DumpableBehavior;
 use rustix::stdio::{dup2_stdin, stdin};
 
 use super::SOCKET;
@@ -80,6 +82,7 @@ fn get_ready(home: Option<&str>) -> io::Result<SignalFd> {
     // It may lead a session already.
     let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let all = SigSet::all();
     let signals = SignalFd::with_flags(&all, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None)?;
@@ -88,6 +91,9 @@ fn get_ready(home: Option<&str>) -> io::Result<SignalFd> {
         let entered = cgroups.make().and_then(|_| cgroups.enter());
         entered.map_err(|error| io::Error::other(with_causes(&error)))?;
     }
+    // `pathrs` 0.2 keeps the proc file system that it mounts for itself, and so do all that are cloned from
+    // here on: it is not mounted and unmounted by each of them. What is read is of no interest.
+    let _ = list_subsystem_mount_points();
     Ok(signals)
 }
 
@@ -168,7 +174,7 @@ fn hold_workload(
     let _ = link.send(&Report::Made(made), &[created.pidfd.as_fd()]);
     drop(created.pidfd);
 
-    let mut running = Container::open(&request.root, &request.id)?;
+    let mut running = container.clone();
     let mut holder = Holder {
         signals,
         link: Some(link),
@@ -186,8 +192,8 @@ fn hold_workload(
     holder.drain();
     exit.oom_killed = oom_killed(container.cgroups());
     finish(&holder.streams, &mut exit, container.dir(), &request.id)?;
-    let mut container = Container::open(&request.root, &request.id)?;
-    container.clear()?;
+    let mut container = container;
+    container.sweep()?;
     container.record_end()?;
     holder.part(&exit);
     Ok(())

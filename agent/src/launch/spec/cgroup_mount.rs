@@ -15,39 +15,45 @@ use crate::launch::cgroups::Cgroups;
 const STAGE: [&str; 5] = ["nosuid", "noexec", "nodev", "mode=755", "size=64k"];
 const BIND: [&str; 6] = ["bind", "ro", "nosuid", "nodev", "noexec", "relatime"];
 
-/// Replaces each cgroup mount.
-pub(super) fn replace(spec: &mut Spec, cgroups: &Cgroups, warnings: &mut Vec<Warning>) {
+/// Is it a view of cgroups?
+pub(in crate::launch) fn is_cgroup_mount(mount: &Mount) -> bool {
+    matches!(mount.typ().as_deref(), Some("cgroup" | "cgroup2"))
+}
+
+/// Replaces each cgroup mount; or takes them out, if they are made later: whether there were any.
+pub(super) fn replace(
+    spec: &mut Spec,
+    cgroups: &Cgroups,
+    later: bool,
+    warnings: &mut Vec<Warning>,
+) -> bool {
     let Some(mounts) = spec.mounts_mut() else {
-        return;
+        return false;
     };
+    let mut any = false;
     let mut replaced = Vec::with_capacity(mounts.len());
     for mount in mounts.drain(..) {
-        if !matches!(mount.typ().as_deref(), Some("cgroup" | "cgroup2")) {
+        if !is_cgroup_mount(&mount) {
             replaced.push(mount);
             continue;
         }
+        any = true;
         let mut options = mount.options().iter().flatten();
         if !options.any(|option| option == "ro") && !warnings.contains(&Warning::CgroupMount) {
             warnings.push(Warning::CgroupMount);
         }
-        replaced.extend(view(mount.destination(), cgroups));
+        if !later {
+            replaced.extend(view(mount.destination(), cgroups));
+        }
     }
     *mounts = replaced;
+    any
 }
 
 fn view(destination: &Path, cgroups: &Cgroups) -> Vec<Mount> {
     let mut mounts = vec![mount("tmpfs", Path::new("tmpfs"), destination, &STAGE)];
-    for hierarchy in cgroups.layout().hierarchies() {
-        let name = hierarchy.mount.file_name().and_then(|name| name.to_str());
-        let directory = cgroups.directory(hierarchy.id);
-        let (Some(name), Some(directory), false) = (name, directory, hierarchy.is_unified()) else {
-            continue;
-        };
+    for (name, directory) in cgroups.seen() {
         mounts.push(mount("bind", &directory, &destination.join(name), &BIND));
-        // `cpu,cpuacct` is there as `cpu` and as `cpuacct` too.
-        for alias in name.split(',').filter(|&alias| alias != name) {
-            mounts.push(mount("bind", &directory, &destination.join(alias), &BIND));
-        }
     }
     mounts.into_iter().flatten().collect()
 }
@@ -95,7 +101,7 @@ mod tests {
         )
         .unwrap();
         let mut warnings = Vec::new();
-        replace(&mut spec, &cgroups, &mut warnings);
+        assert!(replace(&mut spec, &cgroups, false, &mut warnings));
         assert_eq!(warnings, [Warning::CgroupMount]);
         let mounts = spec.mounts().as_ref().unwrap();
         let destinations = mounts.iter().map(|one| one.destination().to_str().unwrap());

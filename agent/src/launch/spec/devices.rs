@@ -3,6 +3,8 @@
 //! On cgroup v1 the kernel evaluates the rules itself. On v2 there is no such file: the list becomes
 //! a program (`launch::device_program`).
 
+use std::fmt;
+
 use libcontainer::oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType};
 
 /// Reading, writing, making a node; as `bpf_cgroup_dev_ctx` has them (include/uapi/linux/bpf.h).
@@ -124,6 +126,23 @@ impl Devices {
     }
 }
 
+/// As the v1 controller takes it (security/device_cgroup.c `devcgroup_update_access()`, v6.12).
+impl fmt::Display for Exception {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number =
+            |number: Option<u32>| number.map_or("*".to_owned(), |number| number.to_string());
+        let kind = if self.kind == BLOCK { 'b' } else { 'c' };
+        let (major, minor) = (number(self.major), number(self.minor));
+        write!(f, "{kind} {major}:{minor} ")?;
+        for (bit, letter) in [(READ, 'r'), (WRITE, 'w'), (MKNOD, 'm')] {
+            if self.access & bit != 0 {
+                write!(f, "{letter}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn access(letters: Option<&str>) -> u32 {
     let Some(letters) = letters.filter(|letters| !letters.is_empty()) else {
         return ALL;
@@ -152,6 +171,18 @@ mod tests {
     fn no_rules_forbid_nothing() {
         assert!(evaluate("[]").allow_all());
         assert!(evaluate(r#"[{"allow":true,"access":"rwm"}]"#).allow_all());
+    }
+
+    #[test]
+    fn exceptions_are_written_as_the_v1_controller_reads_them() {
+        let devices = evaluate(
+            r#"[{"allow":false,"access":"rwm"},
+                {"allow":true,"type":"b","major":8,"minor":-1,"access":"r"}]"#,
+        );
+        let lines: Vec<_> = devices.exceptions.iter().map(ToString::to_string).collect();
+        for line in ["b 8:* r", "b *:* m", "c 1:3 rwm", "c 136:* rwm"] {
+            assert!(lines.iter().any(|one| one == line), "{line}: {lines:?}");
+        }
     }
 
     #[test]

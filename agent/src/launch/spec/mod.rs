@@ -21,6 +21,7 @@ use super::Id;
 use super::cgroups::Cgroups;
 use crate::cgroup::Mode;
 
+pub(super) use cgroup_mount::is_cgroup_mount;
 pub(super) use devices::Devices;
 #[cfg(test)]
 pub(super) use devices::{Exception, MKNOD, READ, WRITE};
@@ -28,7 +29,6 @@ pub use limits::LimitError;
 pub(super) use limits::{Besides, prepare as prepare_limits};
 use privileges::Held;
 pub use privileges::foresee;
-pub(super) use privileges::{own_oom_score, restore_oom_score};
 pub(super) use seccomp::swap_masks;
 pub use warning::Warning;
 
@@ -77,6 +77,8 @@ pub enum SpecError {
 pub(super) struct Vetted {
     pub(super) spec: Spec,
     pub(super) warnings: Vec<Warning>,
+    /// It had a cgroup mount, which is to be made later.
+    pub(super) lacks_view: bool,
 }
 
 /// Reads a bundle's specification.
@@ -112,17 +114,21 @@ pub(super) fn rootfs(spec: &Spec, bundle: &Path) -> Result<PathBuf, SpecError> {
 }
 
 /// Makes the specification one that this host can carry out. The cgroups exist already; limits come
-/// after ([`prepare_limits`]).
-pub(super) fn vet(mut spec: Spec, rootfs: &Path, cgroups: &Cgroups) -> Result<Vetted, SpecError> {
+/// after ([`prepare_limits`]). `view_later`: its cgroup mount is left out, and made later.
+pub(super) fn vet(
+    mut spec: Spec,
+    rootfs: &Path,
+    cgroups: &Cgroups,
+    view_later: bool,
+) -> Result<Vetted, SpecError> {
     let mut warnings = Vec::new();
     mounts::refuse_traps(rootfs)?;
     mounts::ensure_dev(&mut spec)?;
     if let Some(root) = spec.root_mut() {
         root.set_path(rootfs.to_owned());
     }
-    if cgroups.layout().mode() != Mode::Unified {
-        cgroup_mount::replace(&mut spec, cgroups, &mut warnings);
-    }
+    let has_view = cgroups.layout().mode() != Mode::Unified
+        && cgroup_mount::replace(&mut spec, cgroups, view_later, &mut warnings);
     let in_user_namespace = has_namespace(&spec, LinuxNamespaceType::User);
     let held = Held::read().map_err(|source| SpecError::Capabilities { source })?;
     let process = spec.process_mut().as_mut();
@@ -132,7 +138,11 @@ pub(super) fn vet(mut spec: Spec, rootfs: &Path, cgroups: &Cgroups) -> Result<Ve
     let linux = spec.linux_mut().as_mut();
     let linux = linux.ok_or(SpecError::Missing("linux"))?;
     pin_cgroup_path(linux, cgroups);
-    Ok(Vetted { spec, warnings })
+    Ok(Vetted {
+        spec,
+        warnings,
+        lacks_view: has_view && view_later,
+    })
 }
 
 /// Makes a joining process one that this host can carry out. `root`: the workload's, as it is now.

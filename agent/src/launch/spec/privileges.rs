@@ -169,14 +169,14 @@ fn clamp_oom_score(process: &mut Process, warnings: &mut Vec<Warning>) {
     restore_oom_score(own);
 }
 
-/// This process's own score, which `libcontainer` sets to the workload's.
-pub(in crate::launch) fn own_oom_score() -> Option<i32> {
+/// This process's own score.
+fn own_oom_score() -> Option<i32> {
     let text = std::fs::read_to_string(OOM_SCORE_ADJ).ok()?;
     text.trim().parse().ok()
 }
 
 /// Puts it back.
-pub(in crate::launch) fn restore_oom_score(own: i32) {
+fn restore_oom_score(own: i32) {
     if let Err(error) = std::fs::write(OOM_SCORE_ADJ, own.to_string()) {
         tracing::warn!(%error, own, "own oom_score_adj stays the workload's");
     }
