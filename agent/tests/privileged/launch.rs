@@ -8,5 +8,6 @@ mod confinement;
 mod kernel;
 mod kills;
 mod many;
+mod memory;
 mod streams;
 mod terminal;

@@ -16,6 +16,7 @@ use super::input::Input;
 use super::line::Welcome;
 use super::link::Link;
 use super::log::{Log, Stream};
+use super::memory;
 use super::output::{Got, Output};
 use super::request::{Report, Request};
 use crate::launch::foreground::exit as ended;
@@ -25,6 +26,9 @@ use crate::launch::{LaunchError, Phase, Process};
 const CHUNK: usize = 32 * 1024;
 /// How long clients may take to read what was written before the end.
 pub(super) const FAREWELL: Duration = Duration::from_secs(10);
+/// When nothing happened for so long, more of nothing is expected: at first, and after many disappointments.
+pub(super) const REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(64);
 
 /// What goes between the process and the world.
 #[derive(Debug, Default)]
@@ -45,12 +49,18 @@ pub(super) struct Holder<'a> {
     pub(super) clients: Vec<Client>,
     /// Until then output waits for the first client that wants it, and so does the end.
     pub(super) expects_client: Option<Instant>,
+    /// Nothing happened since memory was given back.
+    pub(super) at_rest: bool,
+    /// How long nothing has to happen before memory is given back.
+    pub(super) rest: Duration,
     /// Lets a process that waits run.
     pub(super) start: Box<dyn FnMut() -> Result<(), LaunchError> + 'a>,
 }
 
 /// What woke it.
 struct Woken {
+    /// Nothing: it waited long enough.
+    time: bool,
     signals: bool,
     link: bool,
     listener: bool,
@@ -65,6 +75,11 @@ impl Holder<'_> {
         let mut exit = None;
         loop {
             let woken = self.sleep(self.patience())?;
+            if woken.time && !self.is_expecting() {
+                memory::shed();
+                self.rest = (self.rest * 2).min(LONGEST_REST);
+            }
+            self.at_rest = woken.time;
             self.streams.input.flush();
             self.serve(&woken);
             self.pass_output(&woken.outputs, &mut buffer);
@@ -95,6 +110,7 @@ impl Holder<'_> {
             left + Duration::from_millis(1)
         });
         let left = left.filter(|_| self.is_expecting());
+        let left = left.or((!self.at_rest).then_some(self.rest));
         left.and_then(|left| PollTimeout::try_from(left).ok())
             .unwrap_or(PollTimeout::NONE)
     }
@@ -176,10 +192,11 @@ impl Holder<'_> {
         if let Some(input) = self.streams.input.pending() {
             awaited.push(PollFd::new(input, PollFlags::POLLOUT));
         }
-        match poll(&mut awaited, timeout) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+        let time = match poll(&mut awaited, timeout) {
+            Ok(ready) => ready == 0,
+            Err(nix::errno::Errno::EINTR) => false,
             Err(error) => return Err(error.into()),
-        }
+        };
         let is_ready = |one: &PollFd<'_>| one.any() == Some(true);
         let ready: Vec<bool> = awaited.iter().map(is_ready).collect();
         let part = |from: usize, length: usize| -> Vec<bool> {
@@ -187,6 +204,7 @@ impl Holder<'_> {
         };
         let at = |place: usize| ready.get(place) == Some(&true);
         Ok(Woken {
+            time,
             signals: at(0),
             link: at(1),
             listener: at(2),

@@ -16,7 +16,7 @@ use rustix::process::DumpableBehavior;
 use rustix::stdio::{dup2_stdin, stdin};
 
 use super::SOCKET;
-use super::holder::{FAREWELL, Holder, Streams};
+use super::holder::{FAREWELL, Holder, REST, Streams};
 use super::link::Link;
 use super::log::Log;
 use super::request::{CreateRequest, JoinRequest, Made, Report, Request};
@@ -184,6 +184,8 @@ fn hold_workload(
         streams,
         clients: Vec::new(),
         expects_client: None,
+        at_rest: false,
+        rest: REST,
         start: Box::new(move || running.start()),
     };
     let mut exit = holder.hold().map_err(lost)?;
@@ -270,6 +272,8 @@ fn hold_joined(
         streams,
         clients: Vec::new(),
         expects_client: request.expects_client.then(|| Instant::now() + FAREWELL),
+        at_rest: false,
+        rest: REST,
         start: Box::new(|| Err(refused("it runs already"))),
     };
     let mut exit = holder.hold().map_err(lost)?;

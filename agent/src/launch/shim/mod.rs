@@ -18,6 +18,7 @@ mod log;
 mod log_queue;
 mod log_writer;
 mod main;
+mod memory;
 mod output;
 mod request;
 mod wiring;
