@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use super::interrupt;
 use super::process::Process;
 use crate::workspace;
 
+/// In memory, as `/run` is where systemd runs: state of what runs is there.
+pub(crate) const MEMORY: &str = "/dev/shm";
 /// Below the workspace's root.
 const AGENT: &str = "target/release/plimsoll";
 const READY: Duration = Duration::from_secs(30);
@@ -44,6 +46,7 @@ pub(crate) struct Agent {
     pub(crate) process: Process,
     address: SocketAddr,
     folder: PathBuf,
+    run_dir: PathBuf,
 }
 
 impl Agent {
@@ -55,14 +58,13 @@ impl Agent {
     /// The same, with a policy file's text.
     pub(crate) fn start_with_policy(variant: Variant, policy: Option<&str>) -> Result<Self> {
         let address = http::free_address()?;
-        let folder = std::env::temp_dir().join(format!(
-            "plimsoll-bench-{}-{}",
-            std::process::id(),
-            address.port()
-        ));
+        let name = format!("plimsoll-bench-{}-{}", std::process::id(), address.port());
+        let folder = std::env::temp_dir().join(&name);
+        let run_dir = Path::new(MEMORY).join(&name);
         fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let config = folder.join("plimsoll.toml");
         let at = folder.display();
+        let run = run_dir.display();
         let text = format!(
             "[agent]
 socket = \"{at}/plimsoll.sock\"
@@ -84,7 +86,7 @@ path = \"{at}/audit.jsonl\"
              [engine]
 enable = {}
 data_dir = \"{at}/data\"
-run_dir = \"{at}/run\"
+run_dir = \"{run}\"
 ",
             variant.probes(),
             variant == Variant::Engine
@@ -101,6 +103,7 @@ run_dir = \"{at}/run\"
             process,
             address,
             folder,
+            run_dir,
         };
         interrupt::poll("the agent's first reading", READY, || {
             { agent.process.check().is_err() || http::get(address, "/readyz").is_ok() }
@@ -138,6 +141,7 @@ impl Drop for Agent {
     fn drop(&mut self) {
         // The process goes by its own drop; its open log does not keep the folder.
         let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_dir_all(&self.run_dir);
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use nix::sched::{CloneFlags, setns};
 
-use super::agent::{Agent, Variant};
+use super::agent::{Agent, MEMORY, Variant};
 use super::process::Process;
 use super::report::{Report, Table, mib, ms};
 use super::summary::{median, percentile};
@@ -31,7 +31,8 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     report.heading("Launch: `true` from the command to its exit, milliseconds");
     report.line(
         "A busybox root file system, no network; commands take turns. crun runs in a mount namespace \
-         without cgroup2 where the host is hybrid, which is made before the clock starts.",
+         without cgroup2 where the host is hybrid, which is made before the clock starts. State of what runs is \
+         in memory, ours and crun's; what containers write is on the disk.",
     );
     report.line("");
     let mut peers = vec![(
@@ -211,6 +212,8 @@ fn rootfs(folder: &Path) -> Result<PathBuf> {
 /// crun with a bundle.
 struct Crun {
     bundle: PathBuf,
+    /// In memory, as ours.
+    state: PathBuf,
     /// The mount namespace that it runs in, and the process that keeps it.
     namespace: Option<(Process, File)>,
 }
@@ -243,7 +246,12 @@ impl Crun {
         } else {
             None
         };
-        let crun = Self { bundle, namespace };
+        let state = Path::new(MEMORY).join(format!("plimsoll-bench-crun-{}", std::process::id()));
+        let crun = Self {
+            bundle,
+            state,
+            namespace,
+        };
         timed(&mut crun.command())?;
         Ok(crun)
     }
@@ -261,8 +269,16 @@ impl Crun {
             unsafe { command.pre_exec(enter) };
         }
         let id = format!("plimsoll-bench-{}", std::process::id());
+        command.arg("--root").arg(&self.state);
         command.args(["run", "--bundle"]).arg(&self.bundle).arg(id);
         command
+    }
+}
+
+impl Drop for Crun {
+    fn drop(&mut self) {
+        // There is none where crun did not run.
+        let _ = fs::remove_dir_all(&self.state);
     }
 }
 
