@@ -9,13 +9,14 @@ use tempfile::TempDir;
 
 use crate::process::{Daemon, free_address};
 
+const SOCKET: &str = "plimsoll.sock";
 const START: Duration = Duration::from_secs(30);
 
 /// A running agent with a socket, port and configuration of its own.
 pub(crate) struct Agent {
     pub(crate) daemon: Daemon,
     pub(crate) metrics: SocketAddr,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Agent {
@@ -27,13 +28,15 @@ impl Agent {
         let dir = tempfile::tempdir().unwrap();
         let metrics = free_address();
         let config = dir.path().join("plimsoll.toml");
-        let socket = dir.path().join("plimsoll.sock");
+        let socket = dir.path().join(SOCKET);
         let (state, audit) = (dir.path().join("enforce"), dir.path().join("audit.jsonl"));
+        let (data, run) = (dir.path().join("data"), dir.path().join("run"));
         let file = dir.path().join("policy.toml");
         fs::write(&file, policy).unwrap();
         let text = format!(
             "[agent]\nsocket = {socket:?}\ntick = \"100ms\"\n\n[metrics]\nlisten = \"{metrics}\"\n\n\
-             [policy]\nfile = {file:?}\n\n[enforce]\nstate_dir = {state:?}\n\n[audit]\npath = {audit:?}\n\n[engine]\nenable = false\n"
+             [policy]\nfile = {file:?}\n\n[enforce]\nstate_dir = {state:?}\n\n[audit]\npath = {audit:?}\n\n\
+             [engine]\ndata_dir = {data:?}\nrun_dir = {run:?}\n"
         );
         fs::write(&config, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
@@ -43,8 +46,21 @@ impl Agent {
         Self {
             daemon,
             metrics,
-            _dir: dir,
+            dir,
         }
+    }
+
+    /// What a verb that succeeds says.
+    pub(crate) fn say(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        let socket = self.dir.path().join(SOCKET);
+        let output = command.arg("--socket").arg(socket).args(arguments).output();
+        let output = output.unwrap();
+        if !output.status.success() {
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("plimsoll {arguments:?}: {complaint}"));
+        }
+        Ok(String::from_utf8(output.stdout).unwrap())
     }
 
     /// Text of `/metrics`.

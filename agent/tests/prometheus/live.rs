@@ -9,6 +9,7 @@ use crate::cpu_oracle::CpuOracle;
 use crate::dashboard::{Dashboard, Query};
 use crate::files::{RULES, exposed_names, metric_names, read, recorded_names};
 use crate::held;
+use crate::launched;
 use crate::load::Load;
 use crate::peer::Peer;
 use crate::poll;
@@ -16,13 +17,14 @@ use crate::server::{Series, Server};
 use crate::skip::{lacks, skip};
 
 const TEST: &str = "every_query_has_data";
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 10] = [
     "prometheus",
     "ip",
     "nsenter",
     "unshare",
     "losetup",
     "bash",
+    "busybox",
     "dd",
     "head",
     "sleep",
@@ -62,17 +64,16 @@ fn every_query_has_data() {
     let server = Server::start(agent.metrics);
 
     let interfered = held::interfere(&load.held);
-    let answered = interfered.and_then(|()| answers(&server, &mut load));
-    let mut problems = match answered {
-        Ok(()) => Vec::new(),
-        Err(reason) => vec![reason],
-    };
+    let launched = interfered.and_then(|()| launched::start(&agent, scratch.path()));
+    let answered = launched.and_then(|()| answers(&server, &mut load));
+    let mut problems = Vec::from_iter(answered.err());
     problems.extend(unknown_names(&agent.scrape()));
     problems.extend(server.sick_rules());
     problems.extend(wrong_alerts(&server, &load));
     problems.extend(wrong_interfaces(&server, &load));
     problems.extend(cpu_differs(&server, &load));
     problems.extend(load.check().err());
+    problems.extend(launched::remove(&agent).err());
     agent.daemon.stop();
     problems.extend(unnoticed_end(&server));
     assert!(

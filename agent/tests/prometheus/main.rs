@@ -13,6 +13,7 @@ mod dashboard;
 mod disk;
 mod files;
 mod held;
+mod launched;
 mod live;
 mod load;
 mod peer;

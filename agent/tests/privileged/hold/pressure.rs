@@ -66,5 +66,7 @@ then = [{{ kill = {{ scope = "cgroup", signal = "KILL" }} }}]
     assert!(why.contains("memory.some"), "{why}");
     assert_eq!(chill.processes(), [calm]);
     assert!(spared.processes().contains(&left_alone));
-    assert!(spared.memory_pressure_us() > 100_000, "it made none");
+    poll("pressure that the other one makes", || {
+        (spared.memory_pressure_us() > 100_000).then_some(())
+    });
 }
