@@ -1,5 +1,7 @@
 //! A made-up snapshot and machine in which every family of the catalogue has a sample.
 
+mod doings;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,19 +9,15 @@ use crate::cgroup::{
     CpuReading, DeviceIo, DeviceNumber, Limits, MemoryReading, PidsReading, Placement, Pressure,
     PressureReading, Reading, Throttling,
 };
-use crate::enforce::{self, audit};
 use crate::identity::{Identity, Kind, Runtime};
 use crate::ledger::{
     AgentReading, EngineState, Histogram, HostReading, InterfaceTotals, Life, LossCounter, MapFill,
     NamespaceCount, NetdevTotals, Network, ProbeReading, ProbeState, Snapshot, TaskCounts,
     TaskStates, Unattributed, Workload,
 };
-use crate::metrics::hold::HoldReading;
-use crate::metrics::launching::LaunchingReading;
 use crate::metrics::machine::{Cache, Dimms, HugePages, Machine, Node, Thread, Topology};
-use crate::policy;
-use crate::policy::evaluate::{PolicyTally, RuleTally, State};
-use crate::policy::sense::Degradation;
+
+pub(crate) use doings::{hold, launching};
 
 /// When the snapshot was taken.
 pub(super) fn taken() -> SystemTime {
@@ -333,77 +331,5 @@ pub(super) fn machine() -> Machine {
         }],
         kernel: Some("6.1.0".to_owned()),
         system: Some("An OS 1".to_owned()),
-    }
-}
-
-/// Containers of which every family has something to show.
-pub(crate) fn launching() -> LaunchingReading {
-    LaunchingReading {
-        states: [("running", 2), ("exited", 1)].into(),
-        images: 3,
-        restarts: [("flapping".to_owned(), 7)].into(),
-        health: [("web".to_owned(), "unhealthy")].into(),
-        starts: Histogram {
-            bounds_seconds: vec![0.01, 0.1],
-            counts: vec![1, 3, 4],
-            sum_seconds: 0.7,
-        },
-        failed_starts: 5,
-        policy_restarts: 6,
-        health_checks: 20,
-        failed_health_checks: 8,
-        lost_shims: 1,
-        lost_log_lines: 12,
-    }
-}
-
-/// Policies and enforcement of which every family has something to show.
-pub(crate) fn hold() -> HoldReading {
-    let rule = RuleTally {
-        rule: "thrash".into(),
-        states: State::ALL.into_iter().map(|state| (state, 1)).collect(),
-        holding: 1,
-    };
-    let mut policies = policy::Status {
-        orders: vec![policy::OrderCount {
-            policy: "batch".into(),
-            rule: Some("thrash".into()),
-            step: "hold".into(),
-            mode: "enforce".into(),
-            count: 3,
-        }],
-        degradations: vec![Degradation {
-            what: "pressure".into(),
-            effect: "it is read instead".into(),
-            reason: "no trigger".into(),
-        }],
-        ..policy::Status::default()
-    };
-    policies.tally.policies.push(PolicyTally {
-        policy: "batch".into(),
-        mode: policy::Mode::Enforce,
-        enabled: true,
-        rank: 1,
-        workloads: 2,
-        rules: vec![rule],
-    });
-    let mut enforced = enforce::Status::new();
-    enforced.actions.insert(("hold", "done"), 3);
-    enforced.refusals.insert("protected", 1);
-    enforced.held.insert("memory.max", 2);
-    enforced.drifts.insert("yielded", 1);
-    enforced.guardian.pid = Some(7);
-    enforced.reaction.observe(Duration::from_millis(4));
-    policies.reaction = enforced.reaction.clone();
-    HoldReading {
-        policy: Arc::new(policies),
-        enforce: Arc::new(enforced),
-        audit: audit::Status {
-            path: None,
-            written: 4,
-            lost: 0,
-            failures: 0,
-            error: None,
-        },
     }
 }

@@ -26,24 +26,6 @@ pub enum AmountError {
     NotPositive { text: String, bound: &'static str },
 }
 
-/// Every knob that takes one value: all but `io.max`, which takes caps for each disk, and freezing.
-pub const KNOBS: [Knob; 14] = [
-    Knob::CpuMax,
-    Knob::CpuMaxBurst,
-    Knob::CpuWeight,
-    Knob::CpuIdle,
-    Knob::CpusetCpus,
-    Knob::CpusetMems,
-    Knob::MemoryMax,
-    Knob::MemoryHigh,
-    Knob::MemoryLow,
-    Knob::MemoryMin,
-    Knob::MemorySwapMax,
-    Knob::MemoryOomGroup,
-    Knob::PidsMax,
-    Knob::IoWeight,
-];
-
 /// Knobs of bytes, which can be shares of each other.
 const OF_BYTES: [Knob; 4] = [
     Knob::MemoryMax,
@@ -52,10 +34,10 @@ const OF_BYTES: [Knob; 4] = [
     Knob::MemoryMin,
 ];
 
-/// The one of [`KNOBS`] with this name.
+/// The one that takes one value and has this name.
 #[must_use]
 pub fn knob_named(name: &str) -> Option<Knob> {
-    KNOBS.into_iter().find(|knob| knob.name() == name)
+    Knob::SINGLE.into_iter().find(|knob| knob.name() == name)
 }
 
 /// A value that stands for itself: `512MiB`, `max`, `true`.

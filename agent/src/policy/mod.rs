@@ -32,9 +32,7 @@ pub mod units;
 
 /// What limits are made of.
 pub use crate::kernel::{AddressRange, PortRange, TrafficRules};
-pub use amount::{
-    AmountError, KNOBS, can_change, knob_named, parse_amount, parse_change, parse_setting,
-};
+pub use amount::{AmountError, can_change, knob_named, parse_amount, parse_change, parse_setting};
 pub use annotations::limits_of_annotations;
 pub use check::{Clash, clashes};
 pub use condition::{

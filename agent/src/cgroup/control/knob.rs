@@ -32,6 +32,24 @@ pub enum Knob {
 }
 
 impl Knob {
+    /// Those that take one value: all but `io.max`, which takes caps for each disk, and freezing.
+    pub const SINGLE: [Self; 14] = [
+        Self::CpuMax,
+        Self::CpuMaxBurst,
+        Self::CpuWeight,
+        Self::CpuIdle,
+        Self::CpusetCpus,
+        Self::CpusetMems,
+        Self::MemoryMax,
+        Self::MemoryHigh,
+        Self::MemoryLow,
+        Self::MemoryMin,
+        Self::MemorySwapMax,
+        Self::MemoryOomGroup,
+        Self::PidsMax,
+        Self::IoWeight,
+    ];
+
     /// The kernel's name of it on v2.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -4,24 +4,6 @@ use std::fs;
 
 use super::{Control, Knob, Setting, cpuset, io};
 
-/// Disks have one each.
-const KNOBS: [Knob; 14] = [
-    Knob::CpuMax,
-    Knob::CpuMaxBurst,
-    Knob::CpuWeight,
-    Knob::CpuIdle,
-    Knob::CpusetCpus,
-    Knob::CpusetMems,
-    Knob::MemoryMax,
-    Knob::MemoryHigh,
-    Knob::MemoryLow,
-    Knob::MemoryMin,
-    Knob::MemorySwapMax,
-    Knob::PidsMax,
-    Knob::IoWeight,
-    Knob::Freeze,
-];
-
 impl Control {
     /// What is set to anything else than the kernel sets a new cgroup to. What cannot be read is left
     /// out: nothing of it is in force here.
@@ -30,7 +12,11 @@ impl Control {
         // Any disk's number: the file is the same for all.
         let disks = self.site(Knob::IoMax(Default::default()));
         let disks = disks.map(io::capped_disks).unwrap_or_default();
-        let knobs = KNOBS.into_iter().chain(disks.into_iter().map(Knob::IoMax));
+        // What happens at a limit is none itself.
+        let single = Knob::SINGLE.into_iter();
+        let single = single.filter(|knob| *knob != Knob::MemoryOomGroup);
+        let knobs = single.chain([Knob::Freeze]);
+        let knobs = knobs.chain(disks.into_iter().map(Knob::IoMax));
         let settings = knobs.filter_map(|knob| self.read(knob).ok());
         settings.filter(limits).collect()
     }
