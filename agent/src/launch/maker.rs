@@ -8,8 +8,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::mem::size_of;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags};
@@ -17,33 +16,13 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, WaitOptions, getpid, set_child_subreaper, waitpid};
 
-use super::LaunchError;
 use super::cgroups::Cgroups;
+use super::{LaunchError, clone};
 
-/// include/uapi/linux/sched.h
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// Before the pid of what was made; no error begins so.
 const MADE: &str = "\0";
 /// Of what a maker tells; a pipe holds 16 pages, and never less than one.
 const LONGEST: usize = 4096;
-
-/// `struct clone_args` (include/uapi/linux/sched.h, v5.7).
-#[derive(Default)]
-#[repr(C)]
-struct CloneArguments {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-    set_tid: u64,
-    set_tid_size: u64,
-    cgroup: u64,
-}
-const _: () = assert!(size_of::<CloneArguments>() == 88);
 
 /// Aborts when it is dropped: the maker must not go on as if it were the process it was cloned from.
 struct NoWayBack;
@@ -76,7 +55,8 @@ pub(super) fn make(
     let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
     let (told, outcome) = pipe_with(flags).map_err(|errno| failed(errno.into()))?;
     set_child_subreaper(Some(getpid())).map_err(|errno| failed(errno.into()))?;
-    let Some(maker) = clone_into(birthplace.as_ref()).map_err(failed)? else {
+    let birthplace = birthplace.as_ref().map(AsFd::as_fd);
+    let Some(maker) = clone::child(birthplace).map_err(failed)? else {
         let no_way_back = NoWayBack;
         let entered = cgroups.enter_v1(enters_all).map_err(LaunchError::from);
         let done = entered.and_then(|()| work());
@@ -109,32 +89,6 @@ pub(super) fn make(
 fn open_directory(path: PathBuf) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
-}
-
-/// `None` in the process that came of it.
-fn clone_into(cgroup: Option<&OwnedFd>) -> io::Result<Option<Pid>> {
-    let mut arguments = CloneArguments {
-        exit_signal: nix::libc::SIGCHLD.unsigned_abs().into(),
-        ..CloneArguments::default()
-    };
-    if let Some(cgroup) = cgroup {
-        arguments.flags = CLONE_INTO_CGROUP;
-        arguments.cgroup = cgroup.as_raw_fd().unsigned_abs().into();
-    }
-    // SAFETY: memory is not shared with the process that comes of it, which goes on here with a copy of
-    // the only thread; the arguments are as long as they say.
-    let pid = unsafe {
-        nix::libc::syscall(
-            nix::libc::SYS_clone3,
-            &raw const arguments,
-            size_of::<CloneArguments>(),
-        )
-    };
-    match i32::try_from(pid) {
-        Ok(0) => Ok(None),
-        Ok(pid) if pid > 0 => Ok(Pid::from_raw(pid)),
-        _ => Err(io::Error::last_os_error()),
-    }
 }
 
 fn await_end(maker: Pid) -> io::Result<()> {

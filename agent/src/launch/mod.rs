@@ -10,6 +10,7 @@
 
 mod apart;
 mod cgroups;
+mod clone;
 mod confinement;
 mod console;
 mod container;

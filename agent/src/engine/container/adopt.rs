@@ -11,7 +11,7 @@ use super::cell::Cell;
 use super::handle::{Engine, EngineParts, Shared};
 use super::model::{ContainerDir, Life, Phase};
 use super::restart;
-use super::supervise::Hold;
+use super::supervise::{Clearing, Hold};
 use crate::engine::network::dns;
 use crate::launch::shim::{Hello, Line};
 use crate::launch::{
@@ -47,7 +47,7 @@ impl Engine {
             let next = shared.take_over()?;
             // Where nothing was ever launched nothing is got ready.
             if !shared.registry.all().is_empty() {
-                shared.spares.refill();
+                shared.spares.prepare();
             }
             Ok::<_, EngineError>((shared, next))
         });
@@ -79,7 +79,7 @@ impl Engine {
             Next::Ended(exit) => {
                 self.shared
                     .tasks
-                    .spawn(async move { engine.ended(&cell, exit).await });
+                    .spawn(async move { engine.ended(&cell, exit, Clearing::Done).await });
             }
             Next::Start => {
                 cell.live(|life| life.phase = Phase::Restarting);
@@ -113,7 +113,7 @@ impl Shared {
         let ids = ContainerDir::all(&containers).map_err(EngineError::io("read", &containers))?;
         let mut taken = Vec::new();
         for id in ids {
-            let dir = ContainerDir::new(&containers, &id);
+            let dir = self.dir(&id);
             let settings = match dir.settings() {
                 Ok(settings) => settings,
                 Err(error) => {
@@ -122,7 +122,7 @@ impl Shared {
                     continue;
                 }
             };
-            let life = dir.life().unwrap_or_else(|error| {
+            let life = dir.life(settings.durability()).unwrap_or_else(|error| {
                 tracing::error!(container = %id, %error, "state not understood; it is taken for ended");
                 Life::lost()
             });

@@ -65,7 +65,10 @@ impl Cell {
         let _one_at_a_time = held(&self.writing);
         let mut record = self.record();
         change(&mut record.life);
-        if let Err(error) = self.dir.write_life(&record.life) {
+        if let Err(error) = self
+            .dir
+            .write_life(&record.life, record.settings.durability())
+        {
             tracing::error!(container = %self.id, %error, "state not recorded");
         }
         self.record.send_replace(record);

@@ -7,7 +7,7 @@ use bollard::models::{ContainerCreateBody, ContainerCreateResponse, HostConfig};
 use super::EngineError;
 use super::cell::Cell;
 use super::handle::{Engine, Shared};
-use super::model::{ContainerDir, Life, LogOptions, Settings};
+use super::model::{Life, LogOptions, Settings};
 use super::name::{self, new_id};
 use crate::launch::Id;
 
@@ -64,9 +64,8 @@ impl Shared {
     }
 
     fn record(&self, settings: Settings) -> Result<Arc<Cell>, EngineError> {
-        let dir = ContainerDir::new(&self.containers(), &settings.id);
-        dir.make(&settings, settings.durability())
-            .map_err(EngineError::record(&dir))?;
+        let dir = self.dir(&settings.id);
+        dir.make(&settings).map_err(EngineError::record(&dir))?;
         let cell = Arc::new(Cell::new(dir, settings, Life::default()));
         self.registry.add(Arc::clone(&cell));
         Ok(cell)

@@ -165,7 +165,6 @@ impl Engine {
             .events
             .container(&cell, &format!("exec_start: {words}"), &attribute);
         self.watch_exec(cell, Arc::clone(&exec), held_process);
-        self.refill_later();
         let Some(line) = line else { return Ok(None) };
         let config = &exec.config;
         let wanted = Wanted {
@@ -271,8 +270,10 @@ impl Engine {
     }
 
     /// The exit code of a process that joined.
-    pub(super) async fn exit_of_exec(&self, container: &Id, id: &Id, process: Held) -> i64 {
-        if let Ok(Some(exit)) = self.exit_of_held(process).await {
+    pub(super) async fn exit_of_exec(&self, container: &Id, id: &Id, mut process: Held) -> i64 {
+        let seen = self.exit_of_held(&mut process).await;
+        self.reap_later(process);
+        if let Ok(Some(exit)) = seen {
             return i64::from(exit.code);
         }
         let (container, id) = (container.clone(), id.clone());

@@ -15,6 +15,7 @@ use super::EngineError;
 use super::cell::Cell;
 use super::events::Events;
 use super::exec::Execs;
+use super::model::ContainerDir;
 use super::parts::Parts;
 use super::registry::Registry;
 use super::spares::Spares;
@@ -149,6 +150,10 @@ impl Shared {
 
     pub(super) fn bundle(&self, id: &Id) -> PathBuf {
         self.bundles().join(id.as_str())
+    }
+
+    pub(super) fn dir(&self, id: &Id) -> ContainerDir {
+        ContainerDir::new(&self.containers(), &self.bundles(), id)
     }
 
     /// The cgroup that shims live in.

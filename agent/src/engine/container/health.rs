@@ -207,7 +207,6 @@ impl Engine {
         let (process, line) = self
             .blocking(move |shared| shared.join(&own, &exec, &config, true, None))
             .await?;
-        self.refill_later();
         let killed = process.made.process;
         let mut output = Vec::new();
         let in_time = match line {

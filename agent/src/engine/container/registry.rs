@@ -116,7 +116,7 @@ mod tests {
         for (id, name) in ids {
             let id: Id = id.parse().unwrap();
             registry.reserve(Some(name), &id).unwrap();
-            let dir = ContainerDir::new("/nonexistent".as_ref(), &id);
+            let dir = ContainerDir::new("/nonexistent".as_ref(), "/nonexistent".as_ref(), &id);
             let settings = Settings::of(id, (*name).to_owned());
             registry.add(Arc::new(Cell::new(dir, settings, Life::default())));
         }

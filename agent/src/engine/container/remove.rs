@@ -127,11 +127,16 @@ impl Engine {
             cell.live(|life| life.phase = before);
             return Err(error);
         }
+        self.forget(cell);
+        Ok(())
+    }
+
+    /// From here on there is no such container.
+    pub(super) fn forget(&self, cell: &Arc<Cell>) {
         self.shared.registry.remove(cell);
         self.shared.execs.forget(&cell.id);
         self.shared.events.container(cell, "destroy", &[]);
         cell.bury();
-        Ok(())
     }
 }
 

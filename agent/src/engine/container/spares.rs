@@ -1,20 +1,18 @@
-//! One shim kept ready, so that a start does not pay for a process.
+//! Where shims come from.
 
 use std::sync::Mutex;
 
 use super::cell::held;
 use crate::launch::Sealed;
-use crate::launch::shim::{ShimError, Spare};
+use crate::launch::shim::{ShimError, Spare, Zygote};
 
-/// Where shims come from.
+/// A zygote, started when the first shim is wanted, and again when somebody killed it.
 #[derive(Debug)]
 pub(super) struct Spares {
     sealed: Sealed,
     /// The cgroup they live in.
     home: String,
-    ready: Mutex<Option<Spare>>,
-    /// Somebody starts the next one.
-    filling: Mutex<()>,
+    zygote: Mutex<Option<Zygote>>,
 }
 
 impl Spares {
@@ -22,41 +20,45 @@ impl Spares {
         Self {
             sealed,
             home,
-            ready: Mutex::new(None),
-            filling: Mutex::new(()),
+            zygote: Mutex::new(None),
         }
     }
 
-    /// A shim: the one that is ready, else a new one.
+    /// A shim that waits for its request.
     pub(super) fn take(&self) -> Result<Spare, ShimError> {
-        let ready = held(&self.ready).take();
-        match ready {
-            Some(spare) => Ok(spare),
-            None => self.fresh(),
+        let mut zygote = held(&self.zygote);
+        if let Some(ready) = zygote.take() {
+            match ready.spare() {
+                Err(ShimError::Gone) => {
+                    tracing::warn!(
+                        pid = ready.pid(),
+                        "what shims are cloned from has ended; another is started"
+                    );
+                    // Somebody reaped it.
+                    let _ = ready.end();
+                }
+                spare => {
+                    *zygote = Some(ready);
+                    return spare;
+                }
+            }
+        }
+        let fresh = Zygote::start(&self.sealed, &self.home)?;
+        let spare = fresh.spare();
+        *zygote = Some(fresh);
+        spare
+    }
+
+    /// Has a zygote ready.
+    pub(super) fn prepare(&self) {
+        let dismissed = self.take().map(Spare::dismiss);
+        if let Err(error) = dismissed {
+            tracing::warn!(%error, "no shim ahead of need");
         }
     }
 
-    /// A new one.
-    pub(super) fn fresh(&self) -> Result<Spare, ShimError> {
-        Spare::start(&self.sealed, &self.home)
-    }
-
-    /// Has one ready again. Blocks while it is started.
-    pub(super) fn refill(&self) {
-        let Ok(_filling) = self.filling.try_lock() else {
-            return;
-        };
-        if held(&self.ready).is_some() {
-            return;
-        }
-        match self.fresh() {
-            Ok(spare) => *held(&self.ready) = Some(spare),
-            Err(error) => tracing::warn!(%error, "no shim ahead of need"),
-        }
-    }
-
-    /// Lets go of the one that is ready.
+    /// Lets the zygote end.
     pub(super) fn clear(&self) {
-        held(&self.ready).take();
+        held(&self.zygote).take();
     }
 }

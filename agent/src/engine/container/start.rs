@@ -8,7 +8,7 @@ use super::cell::Cell;
 use super::handle::{Engine, Shared, Workload};
 use super::model::{Phase, Record};
 use super::supervise::Hold;
-use crate::launch::shim::{CreateRequest, Held, Line, ShimError};
+use crate::launch::shim::{CreateRequest, Held, Line, ShimError, Spare};
 use crate::launch::{Fate, Signal, settle_one};
 
 impl Engine {
@@ -49,7 +49,6 @@ impl Engine {
                 self.shared.events.volumes(cell, "mount");
                 self.shared.events.container(cell, "start", &[]);
                 self.supervise(Arc::clone(cell), Hold::Shim(held));
-                self.refill_later();
                 Ok(())
             }
             Err(error) => {
@@ -58,20 +57,12 @@ impl Engine {
                 self.shared
                     .events
                     .container(cell, "die", &[("exitCode", code)]);
-                self.refill_later();
                 if cell.settings().is_removed_at_exit() {
                     self.remove_ended(cell).await;
                 }
                 Err(error)
             }
         }
-    }
-
-    pub(super) fn refill_later(&self) {
-        let shared = Arc::clone(&self.shared);
-        self.shared
-            .tasks
-            .spawn_blocking(move || shared.spares.refill());
     }
 }
 
@@ -99,16 +90,26 @@ impl Shared {
 
     fn prepare_and_make(&self, cell: &Cell, record: &Record) -> Result<Held, EngineError> {
         let settings = &record.settings;
-        let bundle = self.bundle(&cell.id);
-        let _pins = self.parts.prepare(self, settings, &cell.dir, &bundle)?;
+        // It comes to life while everything else is got ready.
+        let spare = self.spare()?;
+        let pins = match self.parts.prepare(self, settings, &cell.dir) {
+            Ok(pins) => pins,
+            Err(error) => {
+                if let Err(error) = spare.dismiss() {
+                    tracing::debug!(container = %cell.id, %error, "shim not reaped");
+                }
+                return Err(error);
+            }
+        };
         let request = CreateRequest {
             id: cell.id.clone(),
             root: self.workloads(),
-            bundle,
+            bundle: cell.dir.bundle().to_owned(),
             stdio: settings.stdio(cell.dir.log()),
             no_pivot: self.no_pivot,
         };
-        let mut held = self.make(&request)?;
+        let mut held = self.make(spare, &request)?;
+        drop(pins);
         match self.let_run(cell, record, &mut held) {
             Ok(()) => Ok(held),
             Err(error) => {
@@ -119,11 +120,7 @@ impl Shared {
     }
 
     /// Has a shim make it; once more with another, if somebody killed the shim.
-    fn make(&self, request: &CreateRequest) -> Result<Held, EngineError> {
-        let spare = self
-            .spares
-            .take()
-            .map_err(|error| EngineError::shim(&error))?;
+    fn make(&self, spare: Spare, request: &CreateRequest) -> Result<Held, EngineError> {
         match spare.create(request.clone(), None) {
             Err(ShimError::Gone | ShimError::Link(_)) => {}
             made => return made.map_err(|error| EngineError::shim(&error)),
@@ -132,12 +129,13 @@ impl Shared {
             Fate::Undone => {}
             _ => return Err(EngineError::shim(&ShimError::Gone)),
         }
-        let spare = self
-            .spares
-            .fresh()
-            .map_err(|error| EngineError::shim(&error))?;
-        let made = spare.create(request.clone(), None);
+        let made = self.spare()?.create(request.clone(), None);
         made.map_err(|error| EngineError::shim(&error))
+    }
+
+    fn spare(&self) -> Result<Spare, EngineError> {
+        let spare = self.spares.take();
+        spare.map_err(|error| EngineError::shim(&error))
     }
 
     /// What is to be done while it waits to be started, and the start.

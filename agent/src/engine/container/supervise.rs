@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
 
 use super::EngineError;
 use super::cell::Cell;
@@ -29,6 +30,16 @@ pub(super) enum Hold {
     Alone(Process),
 }
 
+/// Who still clears away what has ended.
+pub(super) enum Clearing {
+    /// Nobody: that is done.
+    Done,
+    /// Its shim, which tells on this link when it is done.
+    Shim(Held),
+    /// Its shim, which hangs up when it is done.
+    Line(UnixStream),
+}
+
 impl Engine {
     /// Watches it from now on, until it has ended and is not started again.
     pub(super) fn supervise(&self, cell: Arc<Cell>, hold: Hold) {
@@ -37,24 +48,31 @@ impl Engine {
         self.shared.tasks.spawn(async move {
             let token = engine.shared.token.clone();
             // Containers go on without the agent.
-            let exit = tokio::select! {
+            let (exit, clearing) = tokio::select! {
                 () = token.cancelled() => return,
-                exit = engine.exit_of(&cell, hold) => exit,
+                ended = engine.exit_of(&cell, hold) => ended,
             };
-            engine.ended(&cell, exit).await;
+            engine.ended(&cell, exit, clearing).await;
         });
     }
 
     /// Waits for its end, however it is watched.
-    async fn exit_of(&self, cell: &Cell, mut hold: Hold) -> Exit {
+    async fn exit_of(&self, cell: &Cell, mut hold: Hold) -> (Exit, Clearing) {
+        let settled = |exit| (exit, Clearing::Done);
         loop {
             let seen = match hold {
-                Hold::Shim(held) => self.exit_of_held(held).await,
+                Hold::Shim(mut held) => match self.exit_of_held(&mut held).await {
+                    Ok(Some(exit)) => Ok(Some((exit, Clearing::Shim(held)))),
+                    unseen => {
+                        self.reap_later(held);
+                        unseen.map(|_| None)
+                    }
+                },
                 Hold::Line(line) => exit_of_line(line).await,
                 Hold::Alone(process) => ended_alone(process).await.map(|()| None),
             };
             match seen {
-                Ok(Some(exit)) => return exit,
+                Ok(Some(ended)) => return ended,
                 Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(container = %cell.id, %error, "container not watched");
@@ -63,48 +81,47 @@ impl Engine {
             let id = cell.id.clone();
             let fate = self.blocking(move |shared| Ok(settle_one(&shared.workloads(), &id)?));
             hold = match fate.await {
-                Ok(Fate::Ended(exit)) => return exit,
+                Ok(Fate::Ended(exit)) => return settled(exit),
                 Ok(Fate::Adopted(state)) => match state.init {
                     Some(process) => Hold::Alone(process),
-                    None => return unknown(),
+                    None => return settled(unknown()),
                 },
-                Ok(Fate::Undone | Fate::Foreign(_)) => return unknown(),
+                Ok(Fate::Undone | Fate::Foreign(_)) => return settled(unknown()),
                 Ok(Fate::Held(state)) => match (self.line(cell).await, state.shim) {
                     (Some(line), _) => Hold::Line(line),
                     // It ends at this moment.
                     (None, Some(shim)) => Hold::Alone(shim),
-                    (None, None) => return unknown(),
+                    (None, None) => return settled(unknown()),
                 },
                 Err(error) => {
                     tracing::error!(container = %cell.id, error = error.with_causes(), "not settled");
-                    return unknown();
+                    return settled(unknown());
                 }
             };
         }
     }
 
-    pub(super) async fn exit_of_held(&self, mut held: Held) -> io::Result<Option<Exit>> {
-        let shim = readable(held.shim())?;
-        let link = readable(&held)?;
-        tokio::select! {
-            ready = link.readable() => drop(ready?),
-            ready = shim.readable() => drop(ready?),
-        }
-        drop(link);
+    pub(super) async fn exit_of_held(&self, held: &mut Held) -> io::Result<Option<Exit>> {
+        heard(held).await?;
         // There is an answer now, or there is none to come.
         let exit = held.wait().ok();
         if exit.is_none() {
             // A killed shim hangs up before it is dead, and is not settled until then.
-            shim.readable().await?.retain_ready();
+            readable(held.shim())?.readable().await?.retain_ready();
         }
-        // It has slow clients to tell.
+        Ok(exit)
+    }
+
+    /// It may have slow clients to tell.
+    pub(super) fn reap_later(&self, held: Held) {
         self.shared.tasks.spawn(async move {
-            match shim.readable().await {
-                Ok(_) => drop(held.reap()),
+            let shim = readable(held.shim());
+            let ended = async { shim?.readable().await.map(drop) };
+            match ended.await {
+                Ok(()) => drop(held.reap()),
                 Err(error) => tracing::debug!(%error, "shim not reaped"),
             }
         });
-        Ok(exit)
     }
 
     /// A line to the shim of a workload; `None`: it is gone by now.
@@ -118,21 +135,55 @@ impl Engine {
         opened.await.ok()
     }
 
-    /// Records its end, tells it, and goes on as its restart policy says.
-    pub(super) async fn ended(&self, cell: &Arc<Cell>, exit: Exit) {
+    /// Records its end, tells it, clears away what is left, and goes on as its restart policy says.
+    pub(super) async fn ended(&self, cell: &Arc<Cell>, exit: Exit, clearing: Clearing) {
         let decision = {
+            // Verbs that count on its being cleared away wait for this.
             let _verb = cell.verb.lock().await;
-            self.record_end(cell, exit).await
-        };
-        match decision {
-            Decision::Rest => {}
-            Decision::Remove => {
-                let _verb = cell.verb.lock().await;
-                if cell.record().life.phase == Phase::Exited {
-                    self.remove_ended(cell).await;
-                }
+            let decision = self.record_end(cell, exit).await;
+            if decision == Decision::Remove {
+                // Nobody has to wait for what nobody can see any more.
+                self.forget(cell);
             }
-            Decision::Restart(delay) => self.restart_after(cell, delay).await,
+            self.cleared(cell, clearing).await;
+            let own = Arc::clone(cell);
+            let done = self.blocking(move |shared| match decision {
+                Decision::Remove => shared.clear(&own, true),
+                Decision::Rest | Decision::Restart(_) => {
+                    shared.parts.release(&own.settings());
+                    Ok(())
+                }
+            });
+            if let Err(error) = done.await {
+                tracing::error!(container = %cell.id, error = error.with_causes(), "not cleared away");
+            }
+            decision
+        };
+        if let Decision::Restart(delay) = decision {
+            self.restart_after(cell, delay).await;
+        }
+    }
+
+    /// Waits until nothing of its last run is left, whoever was killed meanwhile.
+    async fn cleared(&self, cell: &Cell, clearing: Clearing) {
+        match clearing {
+            Clearing::Done => return,
+            Clearing::Shim(mut held) => {
+                if heard(&held).await.is_ok() {
+                    // Killed: what it left is settled below.
+                    drop(held.wait_cleared());
+                }
+                self.reap_later(held);
+            }
+            Clearing::Line(mut stream) => {
+                let mut rest = [0; CHUNK];
+                while stream.read(&mut rest).await.is_ok_and(|length| length > 0) {}
+            }
+        }
+        let id = cell.id.clone();
+        let settled = self.blocking(move |shared| Ok(settle_one(&shared.workloads(), &id)?));
+        if let Err(error) = settled.await {
+            tracing::error!(container = %cell.id, error = error.with_causes(), "not settled");
         }
     }
 
@@ -149,7 +200,8 @@ impl Engine {
             tracing::warn!(container = %cell.id, lost, "lines of output did not get into the log");
         }
         let recorded = self.blocking(move |shared| {
-            shared.parts.release(&before.settings);
+            // Its ports are free before anybody is told.
+            shared.parts.disconnect(&before.settings);
             let decision = restart::after_exit(&before.settings, &before.life, &exit);
             own.live(|life| {
                 life.end(&exit);
@@ -194,15 +246,25 @@ impl Engine {
     }
 }
 
-async fn exit_of_line(line: Line) -> io::Result<Option<Exit>> {
+/// Waits until the shim has something to say, or is dead.
+async fn heard(held: &Held) -> io::Result<()> {
+    let (link, shim) = (readable(held)?, readable(held.shim())?);
+    tokio::select! {
+        ready = link.readable() => ready.map(drop),
+        ready = shim.readable() => ready.map(drop),
+    }
+}
+
+async fn exit_of_line(line: Line) -> io::Result<Option<(Exit, Clearing)>> {
     let (stream, mut frames) = line.into_stream();
     stream.set_nonblocking(true)?;
-    let mut stream = tokio::net::UnixStream::from_std(stream)?;
+    let mut stream = UnixStream::from_std(stream)?;
     let mut chunk = vec![0; CHUNK];
     loop {
         while let Some(frame) = frames.next_frame().map_err(io::Error::other)? {
             if frame.kind == Kind::Exit {
-                return Ok(Some(serde_json::from_slice(&frame.payload)?));
+                let exit = serde_json::from_slice(&frame.payload)?;
+                return Ok(Some((exit, Clearing::Line(stream))));
             }
         }
         match stream.read(&mut chunk).await {

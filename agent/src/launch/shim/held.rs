@@ -2,19 +2,15 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio as ChildStdio};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use serde::de::DeserializeOwned;
 
 use super::link::Link;
 use super::request::{CreateRequest, JoinRequest, Made, Report, Request};
-use crate::launch::{Exit, Sealed};
-
-/// Shown as the shim's command line.
-const NAME: &str = "plimsoll";
+use crate::launch::Exit;
 
 /// Why a shim did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -35,16 +31,17 @@ pub enum ShimError {
 /// A shim that waits for its request. One that is dropped ends.
 #[derive(Debug)]
 pub struct Spare {
-    end: End,
+    pub(super) end: End,
 }
 
 /// The agent's end of a link, and what tells that the other end is gone: the link alone does not,
 /// because what a killed shim was making a workload of holds it open.
 #[derive(Debug)]
-struct End {
-    link: Link,
-    child: Child,
-    shim: OwnedFd,
+pub(super) struct End {
+    pub(super) link: Link,
+    pub(super) pid: u32,
+    /// The other's pidfd.
+    pub(super) process: OwnedFd,
 }
 
 /// A shim that holds a process. Dropped, it goes on without the agent.
@@ -57,31 +54,18 @@ pub struct Held {
 }
 
 impl Spare {
-    /// Starts one, that lives in the cgroup `home` in every hierarchy. It leads a session of its own and
-    /// outlives this process once it has a request.
-    ///
-    /// # Errors
-    /// No process can be made.
-    pub fn start(executable: &Sealed, home: &str) -> Result<Self, ShimError> {
-        let (link, theirs) = Link::pair().map_err(ShimError::Start)?;
-        let child = Command::new(executable.path())
-            .arg0(NAME)
-            .args(["shim", home])
-            .stdin(theirs)
-            .stdout(ChildStdio::null())
-            .stderr(ChildStdio::null())
-            .spawn()
-            .map_err(ShimError::Start)?;
-        let shim = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
-        let shim = shim.map_err(|errno| ShimError::Start(errno.into()))?;
-        let end = End { link, child, shim };
-        Ok(Self { end })
-    }
-
     /// The shim's own process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.end.child.id()
+        self.end.pid
+    }
+
+    /// Lets it end without a request.
+    ///
+    /// # Errors
+    /// Somebody else waited for it.
+    pub fn dismiss(self) -> io::Result<()> {
+        self.end.part()
     }
 
     /// Has it make a workload, which then waits to be started. `stdio`: for `Stdio::Inherit`.
@@ -110,10 +94,11 @@ impl Spare {
     }
 
     fn ask(self, request: &Request, stdio: Option<[BorrowedFd<'_>; 3]>) -> Result<Held, ShimError> {
-        let Self { mut end } = self;
+        let Self { end } = self;
         let descriptors = stdio.as_ref().map_or(&[][..], |stdio| &stdio[..]);
         let sent = end.link.send(request, descriptors);
-        let refusal = match sent.map_err(ShimError::Link).and_then(|()| end.receive()) {
+        let answer = sent.map_err(ShimError::Link);
+        let refusal = match answer.and_then(|()| end.receive()) {
             Ok((Report::Made(made), mut descriptors)) => {
                 return Ok(Held {
                     end,
@@ -122,22 +107,21 @@ impl Spare {
                 });
             }
             Ok((Report::Failed { text }, _)) => ShimError::Refused(text),
-            Ok((Report::Started | Report::Exited(_), _)) => ShimError::Confused,
+            Ok((Report::Started | Report::Exited(_) | Report::Cleared, _)) => ShimError::Confused,
             Err(error) => error,
         };
         // It ends by itself; reaped here, because nobody else knows of it.
-        drop(end.link);
-        end.child.wait().map_err(ShimError::Link)?;
+        end.part().map_err(ShimError::Link)?;
         Err(refusal)
     }
 }
 
 impl End {
     /// Waits for the next report.
-    fn receive(&self) -> Result<(Report, Vec<OwnedFd>), ShimError> {
+    pub(super) fn receive<T: DeserializeOwned>(&self) -> Result<(T, Vec<OwnedFd>), ShimError> {
         let mut awaited = [
             PollFd::new(self.link.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.shim.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.process.as_fd(), PollFlags::POLLIN),
         ];
         while let Err(errno) = poll(&mut awaited, PollTimeout::NONE) {
             if errno != Errno::EINTR {
@@ -151,13 +135,24 @@ impl End {
         let received = self.link.receive().map_err(ShimError::Link)?;
         received.ok_or(ShimError::Gone)
     }
+
+    /// Hangs up, and waits until the other has ended, which is this process's child.
+    fn part(self) -> io::Result<()> {
+        drop(self.link);
+        loop {
+            match waitid(WaitId::PidFd(self.process.as_fd()), WaitIdOptions::EXITED) {
+                Err(rustix::io::Errno::INTR) => {}
+                ended => return Ok(ended.map(drop)?),
+            }
+        }
+    }
 }
 
 impl Held {
     /// The shim's own process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.end.child.id()
+        self.end.pid
     }
 
     /// Lets the workload run.
@@ -174,11 +169,11 @@ impl Held {
                 let text = "it ended before it was started".to_owned();
                 Err(ShimError::Refused(text))
             }
-            Report::Made(_) => Err(ShimError::Confused),
+            Report::Made(_) | Report::Cleared => Err(ShimError::Confused),
         }
     }
 
-    /// Waits until the process has ended and nothing of it is left but its state.
+    /// Waits until the process has ended and that is recorded.
     ///
     /// # Errors
     /// The shim was killed: see [`settle_one`](crate::launch::settle_one).
@@ -187,7 +182,21 @@ impl Held {
             match self.end.receive()?.0 {
                 Report::Exited(exit) => return Ok(exit),
                 Report::Failed { text } => return Err(ShimError::Refused(text)),
-                Report::Made(_) | Report::Started => {}
+                Report::Made(_) | Report::Started | Report::Cleared => {}
+            }
+        }
+    }
+
+    /// The same, and until nothing of the workload is left but its state.
+    ///
+    /// # Errors
+    /// The shim was killed: see [`settle_one`](crate::launch::settle_one).
+    pub fn wait_cleared(&mut self) -> Result<(), ShimError> {
+        loop {
+            match self.end.receive()?.0 {
+                Report::Cleared => return Ok(()),
+                Report::Failed { text } => return Err(ShimError::Refused(text)),
+                Report::Made(_) | Report::Started | Report::Exited(_) => {}
             }
         }
     }
@@ -195,16 +204,15 @@ impl Held {
     /// Readable when the shim itself is gone, killed or not.
     #[must_use]
     pub fn shim(&self) -> BorrowedFd<'_> {
-        self.end.shim.as_fd()
+        self.end.process.as_fd()
     }
 
     /// Waits until the shim itself has ended, once it has told everybody; the agent is its parent.
     ///
     /// # Errors
     /// Somebody else waited for it.
-    pub fn reap(mut self) -> io::Result<()> {
-        drop(self.end.link);
-        self.end.child.wait().map(drop)
+    pub fn reap(self) -> io::Result<()> {
+        self.end.part()
     }
 }
 

@@ -130,8 +130,8 @@ impl Holder<'_> {
         }
     }
 
-    /// Tells everybody, and waits for those who are behind.
-    pub(super) fn part(&mut self, exit: &Exit) {
+    /// Tells everybody of the end. Who wanted its output and has it all is let go.
+    pub(super) fn tell(&mut self, exit: &Exit) {
         if let Some(link) = self.link {
             // An agent that is gone reads `exit.json`.
             let _ = link.send(&Report::Exited(exit.clone()), &[]);
@@ -140,6 +140,12 @@ impl Holder<'_> {
         for client in &mut self.clients {
             client.send(Kind::Exit, &text);
         }
+        self.clients
+            .retain(|client| client.is_behind() || !client.sees_output());
+    }
+
+    /// Waits for those who are behind.
+    pub(super) fn part(&mut self) {
         let deadline = Instant::now() + FAREWELL;
         loop {
             self.clients

@@ -15,12 +15,12 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::DumpableBehavior;
 use rustix::stdio::{dup2_stdin, stdin};
 
-use super::SOCKET;
 use super::holder::{FAREWELL, Holder, REST, Streams};
 use super::link::Link;
 use super::log::Log;
 use super::request::{CreateRequest, JoinRequest, Made, Report, Request};
 use super::wiring::Wired;
+use super::{SOCKET, memory, zygote};
 use crate::cgroup::Controller;
 use crate::launch::error::with_causes;
 use crate::launch::state::{Exit, Joiner, now};
@@ -35,7 +35,7 @@ const VERB: &str = "shim";
 /// Failures that nobody is left to be told.
 const FAILED: u8 = 1;
 
-/// The cgroup that the shim is to live in, if this process is meant to be one.
+/// The cgroup that shims are to live in, if this process is meant to be what they are cloned from.
 #[must_use]
 pub fn meant(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Option<Option<String>> {
     if arguments.nth(1)? != VERB {
@@ -44,15 +44,18 @@ pub fn meant(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Option<
     Some(arguments.next().and_then(|path| path.into_string().ok()))
 }
 
-/// Lives as a shim: gets ready, waits for its request, and holds what comes of it.
+/// Lives as a zygote: gets ready, and clones shims. Each of them waits for its request, and holds what comes of it.
 #[must_use]
 pub fn run(home: Option<&str>) -> ExitCode {
     let link = ensure_sealed()
         .map_err(io::Error::other)
         .and_then(|()| take_link());
     let served = link.and_then(|link| match get_ready(home) {
-        Ok(signals) => serve(&link, &signals),
-        Err(error) => refuse(&link, &error),
+        Ok(()) => match zygote::serve(link)? {
+            Some(link) => serve(&link, &become_shim()?),
+            None => Ok(()),
+        },
+        Err(error) => zygote::refuse(&link, &error),
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -75,17 +78,12 @@ fn take_link() -> io::Result<Link> {
     Ok(Link::new(link))
 }
 
-/// What takes no request, done ahead of it.
-fn get_ready(home: Option<&str>) -> io::Result<SignalFd> {
+/// What shims inherit.
+fn get_ready(home: Option<&str>) -> io::Result<()> {
     Trace::install(tracing::Level::ERROR, None);
-    rustix::thread::set_name(c"plimsoll-shim")?;
-    // It may lead a session already.
-    let _ = rustix::process::setsid();
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    rustix::thread::set_name(c"plimsoll-zygote")?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    let all = SigSet::all();
-    let signals = SignalFd::with_flags(&all, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&all), None)?;
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None)?;
     if let Some(path) = home {
         let cgroups = Cgroups::at(path).map_err(io::Error::other)?;
         let entered = cgroups.make().and_then(|_| cgroups.enter());
@@ -94,16 +92,17 @@ fn get_ready(home: Option<&str>) -> io::Result<SignalFd> {
     // `pathrs` 0.2 keeps the proc file system that it mounts for itself, and so do all that are cloned from
     // here on: it is not mounted and unmounted by each of them. What is read is of no interest.
     let _ = list_subsystem_mount_points();
-    Ok(signals)
+    memory::shed();
+    Ok(())
 }
 
-/// One that could not get ready says why when it is asked.
-fn refuse(link: &Link, error: &io::Error) -> io::Result<()> {
-    if link.receive::<Request>()?.is_some() {
-        let text = format!("the shim cannot get ready: {error}");
-        link.send(&Report::Failed { text }, &[])?;
-    }
-    Ok(())
+/// What they do not inherit.
+fn become_shim() -> io::Result<SignalFd> {
+    rustix::thread::set_name(c"plimsoll-shim")?;
+    rustix::process::setsid()?;
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+    Ok(SignalFd::with_flags(&SigSet::all(), flags)?)
 }
 
 fn serve(link: &Link, signals: &SignalFd) -> io::Result<()> {
@@ -194,10 +193,13 @@ fn hold_workload(
     holder.drain();
     exit.oom_killed = oom_killed(container.cgroups());
     finish(&holder.streams, &mut exit, container.dir(), &request.id)?;
+    holder.tell(&exit);
     let mut container = container;
     container.sweep()?;
     container.record_end()?;
-    holder.part(&exit);
+    // An agent that is gone reads `state.json`.
+    let _ = link.send(&Report::Cleared, &[]);
+    holder.part();
     Ok(())
 }
 
@@ -279,7 +281,8 @@ fn hold_joined(
     let mut exit = holder.hold().map_err(lost)?;
     holder.drain();
     finish(&holder.streams, &mut exit, &dir, &request.exec)?;
-    holder.part(&exit);
+    holder.tell(&exit);
+    holder.part();
     Ok(())
 }
 

@@ -1,11 +1,11 @@
 //! The process that holds one workload, or one process that joined it.
 //!
-//! It is this same binary, executed anew (`plimsoll shim`) so that it has one thread and a small memory.
-//! It may be started ahead of need: it does what needs no workload, then waits for its request on the
-//! socket that is its standard input. From then on the agent is dispensable: the shim owns terminal or
-//! pipes, log and exit status, and listens at `shim.sock` in the state directory for whoever comes next.
+//! It is cloned from a [`zygote`](Zygote), which is this same binary, executed anew (`plimsoll shim`) so that it
+//! has one thread and a small memory. A shim waits for its request on a socket, its link with the agent. From then
+//! on the agent is dispensable: the shim owns terminal or pipes, log and exit status, and listens at `shim.sock` in
+//! the state directory for whoever comes next.
 //!
-//! Agent's side: [`Spare`], [`Held`], [`Line`]. The shim's: [`main`].
+//! Agent's side: [`Zygote`], [`Spare`], [`Held`], [`Line`]. The shim's: [`main`].
 
 mod client;
 mod frame;
@@ -22,12 +22,14 @@ mod memory;
 mod output;
 mod request;
 mod wiring;
+mod zygote;
 
 pub use frame::{Frame, FrameError, Frames, Kind};
 pub use held::{Held, ShimError, Spare};
 pub use line::{Hello, Line, Welcome};
 pub use main::{meant, run};
 pub use request::{CreateRequest, JoinRequest, LogFile, Made, Patience, Stdio};
+pub use zygote::Zygote;
 
 /// Name of the socket in a state directory.
 const SOCKET: &str = "shim.sock";

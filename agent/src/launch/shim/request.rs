@@ -98,6 +98,8 @@ pub(super) enum Report {
     Made(Made),
     Started,
     Exited(Exit),
+    /// Nothing is left of what ended but its state.
+    Cleared,
     Failed {
         text: String,
     },

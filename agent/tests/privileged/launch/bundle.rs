@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use plimsoll::launch::shim::{CreateRequest, Held, JoinRequest, ShimError, Spare, Stdio};
+use plimsoll::launch::shim::{CreateRequest, Held, JoinRequest, ShimError, Spare, Stdio, Zygote};
 use plimsoll::launch::{Id, Sealed, settle};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -77,12 +77,15 @@ impl Dock {
     }
 
     pub(crate) fn spare(&self) -> Spare {
-        self.spare_in("shims")
+        self.spare_in("shims").unwrap()
     }
 
     /// In another cgroup than shims usually are.
-    pub(crate) fn spare_in(&self, home: &str) -> Spare {
-        Spare::start(&self.sealed, &format!("{}/{home}", self.parent)).unwrap()
+    pub(crate) fn spare_in(&self, home: &str) -> Result<Spare, ShimError> {
+        let zygote = Zygote::start(&self.sealed, &format!("{}/{home}", self.parent)).unwrap();
+        let spare = zygote.spare();
+        zygote.end().unwrap();
+        spare
     }
 
     pub(crate) fn request(&self, id: &str, bundle: &Path, stdio: Stdio) -> CreateRequest {

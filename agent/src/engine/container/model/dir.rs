@@ -25,18 +25,20 @@ pub(in crate::engine::container) enum Durability {
     Power,
 }
 
-/// `containers/ID`.
+/// `containers/ID`, and `bundles/ID` for what does not outlive the host's power.
 #[derive(Clone, Debug)]
 pub(in crate::engine::container) struct ContainerDir {
     path: PathBuf,
     log: PathBuf,
+    bundle: PathBuf,
 }
 
 impl ContainerDir {
-    pub(in crate::engine::container) fn new(root: &Path, id: &Id) -> Self {
+    pub(in crate::engine::container) fn new(root: &Path, bundles: &Path, id: &Id) -> Self {
         let path = root.join(id.as_str());
         let log = path.join(format!("{id}-json.log"));
-        Self { path, log }
+        let bundle = bundles.join(id.as_str());
+        Self { path, log, bundle }
     }
 
     /// Those below `root`; what is unfinished is removed.
@@ -63,12 +65,18 @@ impl ContainerDir {
         &self.log
     }
 
+    /// What is carried out, and files that a run has mounted.
+    pub(in crate::engine::container) fn bundle(&self) -> &Path {
+        &self.bundle
+    }
+
     /// Makes it with its record in it, at once.
-    pub(in crate::engine::container) fn make(
-        &self,
-        settings: &Settings,
-        durability: Durability,
-    ) -> io::Result<()> {
+    pub(in crate::engine::container) fn make(&self, settings: &Settings) -> io::Result<()> {
+        let durability = settings.durability();
+        if durability == Durability::Agent {
+            fs::create_dir_all(&self.bundle)?;
+            self.write_life(&Life::default(), durability)?;
+        }
         let half_made = self.unfinished();
         DirBuilder::new().mode(0o710).create(&half_made)?;
         let made = write(&half_made.join(CONFIG), settings, durability)
@@ -110,13 +118,36 @@ impl ContainerDir {
         write(&self.path.join(CONFIG), settings, settings.durability())
     }
 
-    /// What became of it; nothing yet, when there is no such file. A power cut may have spoilt it.
-    pub(in crate::engine::container) fn life(&self) -> io::Result<Life> {
-        Ok(read(&self.path.join(STATE))?.unwrap_or_default())
+    /// What became of it. A power cut may have spoilt it. There is none of one that was never started; nor after
+    /// a power cut of one that was to go with its exit: then it did.
+    pub(in crate::engine::container) fn life(&self, durability: Durability) -> io::Result<Life> {
+        let life = read(&self.state(durability))?;
+        Ok(life.unwrap_or_else(|| match durability {
+            Durability::Agent => Life::lost(),
+            Durability::Power => Life::default(),
+        }))
     }
 
-    pub(in crate::engine::container) fn write_life(&self, life: &Life) -> io::Result<()> {
-        write(&self.path.join(STATE), life, Durability::Agent)
+    pub(in crate::engine::container) fn write_life(
+        &self,
+        life: &Life,
+        durability: Durability,
+    ) -> io::Result<()> {
+        match (
+            write(&self.state(durability), life, Durability::Agent),
+            durability,
+        ) {
+            // Removed by now, or lost.
+            (Err(error), Durability::Agent) if error.kind() == ErrorKind::NotFound => Ok(()),
+            (written, _) => written,
+        }
+    }
+
+    fn state(&self, durability: Durability) -> PathBuf {
+        match durability {
+            Durability::Agent => self.bundle.join(STATE),
+            Durability::Power => self.path.join(STATE),
+        }
     }
 }
 
@@ -159,19 +190,22 @@ mod tests {
     fn dir(root: &Path) -> (ContainerDir, Settings) {
         let id: Id = "abc".parse().unwrap();
         let settings = Settings::of(id.clone(), "name".to_owned());
-        (ContainerDir::new(root, &id), settings)
+        let dir = ContainerDir::new(&root.join("containers"), &root.join("bundles"), &id);
+        fs::create_dir(root.join("containers")).unwrap();
+        (dir, settings)
     }
 
     #[test]
     fn it_appears_with_its_record_and_goes_at_once() {
         let root = tempfile::tempdir().unwrap();
         let (dir, settings) = dir(root.path());
-        dir.make(&settings, Durability::Power).unwrap();
+        dir.make(&settings).unwrap();
         assert_eq!(dir.settings().unwrap().name, "name");
-        assert_eq!(ContainerDir::all(root.path()).unwrap().len(), 1);
+        let containers = root.path().join("containers");
+        assert_eq!(ContainerDir::all(&containers).unwrap().len(), 1);
         dir.remove().unwrap();
         dir.remove().unwrap();
-        assert!(fs::read_dir(root.path()).unwrap().next().is_none());
+        assert!(fs::read_dir(containers).unwrap().next().is_none());
     }
 
     #[test]
@@ -186,12 +220,36 @@ mod tests {
     fn a_spoilt_state_is_not_taken_for_a_new_container() {
         let root = tempfile::tempdir().unwrap();
         let (dir, settings) = dir(root.path());
-        dir.make(&settings, Durability::Agent).unwrap();
-        assert_eq!(dir.life().unwrap().exits, 0);
+        dir.make(&settings).unwrap();
+        assert_eq!(dir.life(Durability::Power).unwrap().exits, 0);
         fs::write(dir.path().join(STATE), "").unwrap();
-        let error = dir.life().unwrap_err();
+        let error = dir.life(Durability::Power).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidData);
         let life = Life::lost();
         assert_eq!((life.exits, life.exit_code), (1, 255));
+    }
+
+    #[test]
+    fn one_that_goes_with_its_exit_went_with_the_hosts_memory() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, mut settings) = dir(root.path());
+        settings
+            .body
+            .host_config
+            .get_or_insert_default()
+            .auto_remove = Some(true);
+        dir.make(&settings).unwrap();
+        let life = || dir.life(settings.durability()).unwrap();
+        assert_eq!(life(), Life::default());
+        let running = Life {
+            exit_code: 7,
+            ..Life::default()
+        };
+        dir.write_life(&running, settings.durability()).unwrap();
+        assert_eq!(life(), running);
+        fs::remove_dir_all(dir.bundle()).unwrap();
+        assert_eq!(life(), Life::lost());
+        dir.write_life(&running, settings.durability()).unwrap();
+        assert!(!dir.bundle().exists());
     }
 }

@@ -66,7 +66,7 @@ impl Parts {
         let id = settings.id.as_str();
         let endpoint = self.networks.attach(name, id, Path::new(&netns), &wish)?;
         self.tell("connect", settings, &endpoint);
-        self.write_names(settings, cell.dir.path(), &self.networks.endpoints(id))
+        self.write_names(settings, cell.dir.bundle(), &self.networks.endpoints(id))
     }
 
     /// Takes a container out of a network, now and for its next starts.
@@ -91,7 +91,8 @@ impl Parts {
                 self.tell("disconnect", settings, &endpoint);
             }
         }
-        if let Some(process) = record.life.process.filter(|_| record.life.runs()) {
+        let process = record.life.process.filter(|_| record.life.runs());
+        if let Some(process) = process {
             let netns = format!("/proc/{}/ns/net", process.pid);
             self.networks.lead_out(id, Path::new(&netns))?;
         }
@@ -108,9 +109,12 @@ impl Parts {
                 host.network_mode = Some(left.unwrap_or_else(|| "none".to_owned()));
             }
         })?;
+        if process.is_none() {
+            return Ok(());
+        }
         self.write_names(
             &cell.settings(),
-            cell.dir.path(),
+            cell.dir.bundle(),
             &self.networks.endpoints(id),
         )
     }

@@ -33,7 +33,7 @@ impl Parts {
             hostname: Some(directory.join(HOSTNAME)),
         };
         let name = settings.body.hostname.as_deref().unwrap_or_default();
-        let path = dir.path();
+        let path = dir.bundle();
         let put = |file: &str, text: &str| {
             let file = path.join(file);
             fs::write(&file, text).map_err(EngineError::io("write", &file))
@@ -41,7 +41,7 @@ impl Parts {
         put(HOSTNAME, &hostname(name))?;
         match mode(settings) {
             NetworkMode::Container(other) => {
-                return Ok(files(shared.registry.resolve(&other)?.dir.path()));
+                return Ok(files(shared.registry.resolve(&other)?.dir.bundle()));
             }
             NetworkMode::Host => {
                 for (file, own) in [(HOSTS, "/etc/hosts"), (RESOLV_CONF, "/etc/resolv.conf")] {

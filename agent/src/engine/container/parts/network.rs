@@ -40,11 +40,11 @@ impl Parts {
             self.tell("connect", settings, &endpoint);
             endpoints.push(endpoint);
         }
-        self.write_names(settings, dir.path(), &endpoints)
+        self.write_names(settings, dir.bundle(), &endpoints)
     }
 
     /// Takes it out of all networks.
-    pub(super) fn disconnect(&self, settings: &Settings) {
+    pub(in crate::engine::container) fn disconnect(&self, settings: &Settings) {
         for endpoint in self.networks.endpoints(settings.id.as_str()) {
             match self.networks.detach(&endpoint) {
                 Ok(()) => self.tell("disconnect", settings, &endpoint),

@@ -31,9 +31,10 @@ impl Parts {
         shared: &Shared,
         settings: &Settings,
         dir: &ContainerDir,
-        bundle: &Path,
     ) -> Result<Pins, EngineError> {
         let mut pins = Pins::default();
+        let bundle = dir.bundle();
+        fs::create_dir_all(bundle).map_err(EngineError::io("make", bundle))?;
         let users = spec::user_range(&settings.body)?;
         // Ours to change before it is its users'.
         let rootfs = self.mount(settings, dir, None, users.is_some())?;
@@ -62,7 +63,6 @@ impl Parts {
             self.mount(settings, dir, Some(users), true)?;
             self.give(settings, &files, users, &mut spec)?;
         }
-        fs::create_dir_all(bundle).map_err(EngineError::io("make", bundle))?;
         let file = bundle.join(CONFIG);
         write(&file, &spec, Durability::Agent).map_err(EngineError::io("write", &file))?;
         Ok(pins)
