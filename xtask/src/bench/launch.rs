@@ -23,6 +23,8 @@ const RUNNING: usize = 500;
 /// dockerd is slow to come up and to start containers.
 const DOCKER_RUNS: usize = 10;
 const DOCKER_READY: Duration = Duration::from_secs(30);
+/// After each command, so that what it left to be cleared away is not in the next one's way.
+const BREATH: Duration = Duration::from_millis(60);
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
@@ -30,7 +32,7 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     let agent = Agent::start(Variant::Engine)?;
     report.heading("Launch: `true` from the command to its exit, milliseconds");
     report.line(
-        "A busybox root file system, no network; commands take turns. crun runs in a mount namespace \
+        "A busybox root file system, no network; commands take turns, and nothing runs for 60 ms before each. crun runs in a mount namespace \
          without cgroup2 where the host is hybrid, which is made before the clock starts. State of what runs is \
          in memory, ours and crun's; what containers write is on the disk.",
     );
@@ -44,8 +46,8 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
             // In turns with ours, so that both see the same machine.
             let (mut first, mut second) = (Vec::new(), Vec::new());
             for _ in 0..plan.launches {
-                first.push(timed(&mut ours(&agent, &rootfs))?);
-                second.push(timed(&mut crun.command())?);
+                first.push(timed_at_rest(&mut ours(&agent, &rootfs))?);
+                second.push(timed_at_rest(&mut crun.command())?);
             }
             peers[0].1 = first;
             peers.push(("crun run", second));
@@ -105,7 +107,12 @@ fn timed(command: &mut Command) -> Result<f64> {
 fn runs(count: usize, command: impl Fn() -> Command) -> Result<Vec<f64>> {
     // The first is another's cold caches.
     timed(&mut command())?;
-    (0..count).map(|_| timed(&mut command())).collect()
+    (0..count).map(|_| timed_at_rest(&mut command())).collect()
+}
+
+fn timed_at_rest(command: &mut Command) -> Result<f64> {
+    interrupt::sleep(BREATH)?;
+    timed(command)
 }
 
 fn ours(agent: &Agent, rootfs: &Path) -> Command {
