@@ -18,7 +18,7 @@ use super::handle::Engine;
 use super::logs::{self, LogChunk, LogsQuery, Stream};
 use super::model::Phase;
 use crate::launch::Exit;
-use crate::launch::shim::{Frames, Hello, Kind, Line};
+use crate::launch::shim::{Frames, Hello, Kind, Line, LogEnd};
 
 const CHUNK: usize = 32 * 1024;
 /// Chunks on their way to a client that does not read.
@@ -32,7 +32,7 @@ pub struct AttachQuery {
     pub stderr: bool,
     /// What comes from now on.
     pub stream: bool,
-    /// What was logged until now, first.
+    /// What came until now, first, as far as it is still in the log.
     pub logs: bool,
 }
 
@@ -112,6 +112,7 @@ impl Engine {
             input: query.stdin && settings.takes_input(),
             // Who comes before the start is the one it is run for.
             wait_for_me: !runs,
+            logs: runs && query.logs,
         };
         let wanted = Wanted {
             stdout: query.stdout,
@@ -119,11 +120,17 @@ impl Engine {
             closes_input: settings.body.stdin_once == Some(true),
         };
         let (attachment, ends) = ends(settings.has_terminal());
+        // Where the log ends for it and output begins.
+        let mut logged = None;
         let line = if !query.stream {
             None
         } else if runs {
-            Some(Connection::Line(self.line_of(&cell, hello).await?))
+            let line = self.line_of(&cell, hello).await?;
+            logged = line.welcome.logged;
+            Some(Connection::Line(line))
         } else {
+            let log = cell.dir.log();
+            logged = Some(logs::end_of(log).map_err(EngineError::io("look at", log))?);
             let (sender, receiver) = oneshot::channel();
             cell.attach_early(Early {
                 hello,
@@ -134,10 +141,11 @@ impl Engine {
         self.shared.events.container(&cell, "attach", &[]);
         let token = self.shared.token.clone();
         let own = Arc::clone(&cell);
+        let log = query.logs.then_some(logged);
         self.shared.tasks.spawn(async move {
             tokio::select! {
                 () = token.cancelled() => {}
-                passed = serve(own, query, line, wanted, ends) => {
+                passed = serve(own, log, line, wanted, ends) => {
                     if let Err(error) = passed {
                         tracing::debug!(%error, "client detached");
                     }
@@ -181,20 +189,21 @@ enum Connection {
     Early(oneshot::Receiver<Line>),
 }
 
+/// The log first, if it is wanted, up to its end if that is known.
 async fn serve(
     cell: Arc<Cell>,
-    query: AttachQuery,
+    log: Option<Option<LogEnd>>,
     connection: Option<Connection>,
     wanted: Wanted,
     ends: Ends,
 ) -> io::Result<()> {
-    if query.logs {
+    if let Some(end) = log {
         let query = LogsQuery {
-            stdout: query.stdout,
-            stderr: query.stderr,
+            stdout: wanted.stdout,
+            stderr: wanted.stderr,
             ..LogsQuery::default()
         };
-        logs::send(&cell, query, &ends.output).await?;
+        logs::send(&cell, query, end, &ends.output).await?;
     }
     // Who waits for a container keeps it from nothing.
     drop(cell);

@@ -337,6 +337,7 @@ impl Shared {
                 output: true,
                 input: config.attach_stdin == Some(true),
                 wait_for_me: true,
+                logs: false,
             };
             let state = self.exec_dir(&cell.id, id);
             Line::open(state.path(), &hello)

@@ -19,6 +19,8 @@ pub(super) struct Client {
     stream: UnixStream,
     incoming: Frames,
     outgoing: Vec<u8>,
+    /// It may be so much further behind: what it was told of the past.
+    past: usize,
     hello: Option<Hello>,
     is_gone: bool,
 }
@@ -30,6 +32,7 @@ impl Client {
             stream,
             incoming: Frames::default(),
             outgoing: Vec::new(),
+            past: 0,
             hello: None,
             is_gone: false,
         })
@@ -45,6 +48,10 @@ impl Client {
 
     pub(super) fn sees_output(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.output)
+    }
+
+    pub(super) fn reads_log(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.logs)
     }
 
     fn is_waited_for(&self) -> bool {
@@ -65,13 +72,19 @@ impl Client {
         !self.outgoing.is_empty()
     }
 
+    /// Sends what was before it came.
+    pub(super) fn catch_up(&mut self, kind: Kind, bytes: &[u8]) {
+        self.past += bytes.len();
+        self.send(kind, bytes);
+    }
+
     pub(super) fn send(&mut self, kind: Kind, bytes: &[u8]) {
         if self.is_gone {
             return;
         }
         kind.encode(bytes, &mut self.outgoing);
         self.flush();
-        if self.outgoing.len() > MOST_BEHIND && !self.is_waited_for() {
+        if self.outgoing.len() > MOST_BEHIND + self.past && !self.is_waited_for() {
             self.is_gone = true;
         }
     }

@@ -13,7 +13,7 @@ use rustix::process::{WaitOptions, wait};
 use super::client::Client;
 use super::frame::{Frame, Kind};
 use super::input::Input;
-use super::line::Welcome;
+use super::line::{LogEnd, Welcome};
 use super::link::Link;
 use super::log::{Log, Stream};
 use super::memory;
@@ -239,10 +239,7 @@ impl Holder<'_> {
             if let Some(log) = log {
                 log.take(output.stream, bytes);
             }
-            let kind = match output.stream {
-                Stream::Output => Kind::Output,
-                Stream::Error => Kind::Error,
-            };
+            let kind = kind_of(output.stream);
             for client in clients.iter_mut().filter(|client| client.sees_output()) {
                 client.send(kind, bytes);
             }
@@ -279,7 +276,12 @@ impl Holder<'_> {
                     if client.sees_output() {
                         self.expects_client = None;
                     }
-                    self.welcome(client);
+                    let log = self.streams.log.as_ref().filter(|_| client.reads_log());
+                    let (logged, output) = log.map(Log::so_far).unzip();
+                    self.welcome(client, logged);
+                    for (stream, bytes) in output.into_iter().flatten() {
+                        client.catch_up(kind_of(stream), &bytes);
+                    }
                 }
                 Err(error) => client.send(Kind::Refused, error.to_string().as_bytes()),
             },
@@ -291,7 +293,7 @@ impl Holder<'_> {
                 }
             }
             Kind::Start => match self.start_once() {
-                Ok(()) => self.welcome(client),
+                Ok(()) => self.welcome(client, None),
                 Err(error) => client.send(Kind::Refused, error.with_causes().as_bytes()),
             },
             // The shim's own words, or input of one who did not ask to give any.
@@ -304,11 +306,12 @@ impl Holder<'_> {
         }
     }
 
-    fn welcome(&self, client: &mut Client) {
+    fn welcome(&self, client: &mut Client, logged: Option<LogEnd>) {
         let welcome = Welcome {
             process: self.process,
             phase: self.phase,
             terminal: self.streams.input.is_terminal(),
+            logged,
         };
         client.send(
             Kind::Welcome,
@@ -364,5 +367,12 @@ impl Holder<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+const fn kind_of(stream: Stream) -> Kind {
+    match stream {
+        Stream::Output => Kind::Output,
+        Stream::Error => Kind::Error,
     }
 }

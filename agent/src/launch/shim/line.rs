@@ -25,6 +25,8 @@ pub struct Hello {
     pub input: bool,
     /// To miss nothing: the workload blocks rather than that this client is let go.
     pub wait_for_me: bool,
+    /// To read the log up to [`Welcome::logged`]: output goes on from there.
+    pub logs: bool,
 }
 
 /// What a client comes to.
@@ -33,6 +35,18 @@ pub struct Welcome {
     pub process: Process,
     pub phase: Phase,
     pub terminal: bool,
+    /// What the log had by then; what had not got there yet comes as output. `None`: it was not asked for, there is
+    /// no log, or the shim is an older one.
+    #[serde(default)]
+    pub logged: Option<LogEnd>,
+}
+
+/// A place in a log: so much of that file, and all files before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEnd {
+    /// 0: there was no file.
+    pub inode: u64,
+    pub bytes: u64,
 }
 
 /// A line, blocking.
@@ -61,6 +75,7 @@ impl Line {
                 },
                 phase: Phase::Creating,
                 terminal: false,
+                logged: None,
             },
         };
         line.send(Kind::Hello, &serde_json::to_vec(hello)?)?;

@@ -2,9 +2,11 @@
 
 use std::io;
 
-use super::LogFile;
+use serde::Deserialize;
+
 use super::log_queue::Queue;
 use super::log_writer::Writer;
+use super::{LogEnd, LogFile};
 use crate::launch::state::now;
 
 /// A longer line is several entries, of which only the last ends with a newline, as with Docker.
@@ -46,6 +48,24 @@ impl Log {
     /// Entries that could not be written.
     pub(super) fn lost(&self) -> u64 {
         self.queue.lost()
+    }
+
+    /// As far as it is written, and the output after that, up to now.
+    pub(super) fn so_far(&self) -> (LogEnd, Vec<(Stream, Vec<u8>)>) {
+        let (end, waiting) = self.queue.written();
+        let mut output = Vec::new();
+        for waiting in waiting {
+            let (entries, missing) = &*waiting;
+            if *missing > 0 {
+                output.extend(Entries::notice(*missing).output());
+            }
+            output.extend(entries.output());
+        }
+        let open = [Stream::Output, Stream::Error]
+            .into_iter()
+            .zip(self.open.iter().cloned());
+        output.extend(open.filter(|(_, bytes)| !bytes.is_empty()));
+        (end, output)
     }
 
     /// Takes output as it comes.
@@ -113,6 +133,27 @@ impl Entries {
         );
         entries.add(Stream::Error, text.as_bytes());
         entries
+    }
+
+    /// What they were made of.
+    fn output(&self) -> Vec<(Stream, Vec<u8>)> {
+        #[derive(Deserialize)]
+        struct Entry {
+            log: String,
+            stream: String,
+        }
+        let lines = self.text.split(|&byte| byte == b'\n');
+        let entries = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
+        let output = entries.map(|entry| {
+            let is_error = entry.stream == Stream::Error.name();
+            let stream = if is_error {
+                Stream::Error
+            } else {
+                Stream::Output
+            };
+            (stream, entry.log.into_bytes())
+        });
+        output.collect()
     }
 
     pub(super) fn add(&mut self, stream: Stream, line: &[u8]) {

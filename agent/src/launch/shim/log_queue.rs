@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::LogFile;
 use super::log::Entries;
 use super::log_writer::Writer;
 use super::request::Patience;
+use super::{LogEnd, LogFile};
 
 /// How long output is held up by a full buffer, once until the log has caught up.
 const BRIEFLY: Duration = Duration::from_millis(500);
@@ -46,10 +46,12 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Entries, and how many are missing before them.
-    waiting: VecDeque<(Entries, u64)>,
+    /// Entries, and how many are missing before them. The first may be being written.
+    waiting: VecDeque<Arc<(Entries, u64)>>,
     bytes: usize,
     writing: bool,
+    /// As far as it is written.
+    end: LogEnd,
     /// Nobody waits for the rest any more.
     abandoned: bool,
     lost: u64,
@@ -78,8 +80,10 @@ impl Shared {
 
 impl Queue {
     pub(super) fn new(order: &LogFile, writer: Writer) -> Self {
+        let shared = Shared::default();
+        shared.state().end = writer.end();
         Self {
-            shared: Arc::default(),
+            shared: Arc::new(shared),
             thread: Thread::NotYet(writer),
             patience: order.patience,
             most_bytes: usize::try_from(order.buffer_bytes).unwrap_or(usize::MAX),
@@ -90,6 +94,12 @@ impl Queue {
 
     pub(super) fn lost(&self) -> u64 {
         self.shared.state().lost
+    }
+
+    /// As far as the log is written, and what is on its way there.
+    pub(super) fn written(&self) -> (LogEnd, Vec<Arc<(Entries, u64)>>) {
+        let state = self.shared.state();
+        (state.end, state.waiting.iter().cloned().collect())
     }
 
     /// Takes entries, or counts them as lost.
@@ -123,7 +133,7 @@ impl Queue {
         }
         state.bytes += entries.text.len();
         let missing = std::mem::take(&mut self.missing);
-        state.waiting.push_back((entries, missing));
+        state.waiting.push_back(Arc::new((entries, missing)));
         shared.changed.notify_all();
     }
 
@@ -132,18 +142,20 @@ impl Queue {
         let mut state = self.shared.state();
         if self.missing > 0 {
             let missing = std::mem::take(&mut self.missing);
-            state.waiting.push_back((Entries::default(), missing));
+            let notice = Arc::new((Entries::default(), missing));
+            state.waiting.push_back(notice);
             self.shared.changed.notify_all();
         }
         let deadline = match self.patience {
             Patience::Ever => None,
             Patience::Briefly | Patience::None => Some(Instant::now() + FAREWELL),
         };
-        while state.writing || !state.waiting.is_empty() {
+        while !state.waiting.is_empty() {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 state.abandoned = true;
-                let rest: u64 = state.waiting.iter().map(|(entries, _)| entries.count).sum();
-                state.lost += rest;
+                let rest = state.waiting.iter().skip(usize::from(state.writing));
+                let lost: u64 = rest.map(|waiting| waiting.0.count).sum();
+                state.lost += lost;
                 state.waiting.clear();
                 return;
             }
@@ -176,15 +188,18 @@ impl Queue {
 fn serve(shared: &Shared, writer: &mut Writer) {
     let mut state = shared.state();
     loop {
-        let Some((entries, missing)) = state.waiting.pop_front() else {
+        let Some(first) = state.waiting.front().cloned() else {
             state = shared.wait(state, None);
             continue;
         };
         state.writing = true;
         drop(state);
-        let lost = writer.write(&entries, missing);
+        let (entries, missing) = &*first;
+        let lost = writer.write(entries, *missing);
         state = shared.state();
+        state.waiting.pop_front();
         state.writing = false;
+        state.end = writer.end();
         state.bytes = state.bytes.saturating_sub(entries.text.len());
         state.lost += lost;
         shared.changed.notify_all();

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::super::request::Patience;
@@ -116,6 +117,59 @@ fn a_full_disk_is_counted() {
     log.take(Stream::Output, b"a\nb\n");
     log.finish();
     assert_eq!(log.lost(), 2);
+}
+
+#[test]
+fn what_is_written_and_what_is_not_yet_is_all_there_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.log");
+    let mut log = log(directory.path(), 0, 1);
+    let mut said = String::new();
+    for number in 0..300 {
+        let text = format!("line {number}\n");
+        log.take(Stream::Output, text.as_bytes());
+        said.push_str(&text);
+        log.take(Stream::Error, b"-");
+        let (end, output) = log.so_far();
+        let length = usize::try_from(end.bytes).unwrap();
+        let written = fs::read(&path).unwrap();
+        let written = std::str::from_utf8(&written[..length]).unwrap().lines();
+        let mut found: String = written
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .map(|entry| entry["log"].as_str().unwrap().to_owned())
+            .collect();
+        let mut open = Vec::new();
+        for (stream, bytes) in output {
+            match stream {
+                Stream::Output => found.push_str(std::str::from_utf8(&bytes).unwrap()),
+                Stream::Error => open.push(bytes),
+            }
+        }
+        assert_eq!(found, said);
+        assert_eq!(open, [vec![b'-'; number + 1]]);
+    }
+}
+
+#[test]
+fn the_end_is_that_of_the_file_that_is_written() {
+    for files in [1, 3] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.log");
+        let mut log = log(directory.path(), 300, files);
+        let mut inodes = std::collections::BTreeSet::new();
+        for _ in 0..20 {
+            log.take(Stream::Output, b"line\n");
+            log.finish();
+            let file = fs::metadata(&path).unwrap();
+            let end = LogEnd {
+                inode: file.ino(),
+                bytes: file.len(),
+            };
+            assert_eq!(log.so_far(), (end, Vec::new()));
+            inodes.insert(end.inode);
+        }
+        assert!(inodes.len() > 1, "it was not started anew");
+    }
 }
 
 proptest! {

@@ -2,16 +2,17 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::LogFile;
 use super::log::Entries;
+use super::{LogEnd, LogFile};
 
 /// Writes entries; may block for as long as the disk does.
 #[derive(Debug)]
 pub(super) struct Writer {
     file: File,
+    inode: u64,
     bytes: u64,
     order: LogFile,
     /// Entries that were not written since the last that was.
@@ -20,13 +21,22 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn open(order: &LogFile) -> io::Result<Self> {
-        let file = open(&order.path)?;
+        let (file, inode, bytes) = open(&order.path)?;
         Ok(Self {
-            bytes: file.metadata()?.len(),
             file,
+            inode,
+            bytes,
             order: order.clone(),
             missing: 0,
         })
+    }
+
+    /// As far as it is written.
+    pub(super) const fn end(&self) -> LogEnd {
+        LogEnd {
+            inode: self.inode,
+            bytes: self.bytes,
+        }
     }
 
     /// Writes entries, and before them how many are missing; how many are lost now.
@@ -68,27 +78,29 @@ impl Writer {
             name.push(format!(".{number}"));
             name.into()
         };
-        if self.order.max_files > 1 {
-            for number in (1..self.order.max_files - 1).rev() {
-                match fs::rename(numbered(number), numbered(number + 1)) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
+        for number in (1..self.order.max_files.saturating_sub(1)).rev() {
+            match fs::rename(numbered(number), numbered(number + 1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
             }
-            fs::rename(path, numbered(1))?;
-            self.file = open(path)?;
-        } else {
-            self.file.set_len(0)?;
         }
-        self.bytes = 0;
+        fs::rename(path, numbered(1))?;
+        (self.file, self.inode, self.bytes) = open(path)?;
+        if self.order.max_files <= 1 {
+            // Not cut: whoever has read up to a place in it would take what comes next for what was before.
+            fs::remove_file(numbered(1))?;
+        }
         Ok(())
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    File::options()
+/// The file, which it is, and how long.
+fn open(path: &Path) -> io::Result<(File, u64, u64)> {
+    let file = File::options()
         .append(true)
         .create(true)
         .mode(0o640)
-        .open(path)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    Ok((file, metadata.ino(), metadata.len()))
 }

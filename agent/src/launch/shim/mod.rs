@@ -26,7 +26,7 @@ mod zygote;
 
 pub use frame::{Frame, FrameError, Frames, Kind};
 pub use held::{Held, ShimError, Spare};
-pub use line::{Hello, Line, Welcome};
+pub use line::{Hello, Line, LogEnd, Welcome};
 pub use main::{meant, run};
 pub use request::{CreateRequest, JoinRequest, LogFile, Made, Patience, Stdio};
 pub use zygote::Zygote;

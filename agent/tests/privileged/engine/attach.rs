@@ -1,10 +1,14 @@
 //! Clients of a container: before its start, while it runs, with a terminal.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use plimsoll::engine::{AttachQuery, Attachment, Input, Stream, WaitCondition};
+use tokio::time::timeout;
 
 use super::harbour::Harbour;
 
+const PATIENCE: Duration = Duration::from_secs(60);
 const ALL: AttachQuery = AttachQuery {
     stdin: true,
     stdout: true,
@@ -87,6 +91,28 @@ async fn one_may_leave_and_another_come() {
         .await
         .unwrap();
     assert_eq!(read(&mut second).await.0, "got one\ngot two\n");
+    manned.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_and_output_join_without_gap_or_double() {
+    let Some(harbour) = Harbour::new("log_and_output_join_without_gap_or_double") else {
+        return;
+    };
+    let manned = harbour.man().await;
+    let both = AttachQuery { logs: true, ..ALL };
+    let line = Input::Bytes("\n".into());
+    let mut body = harbour.body("printf one; read a; echo two");
+    body.open_stdin = Some(true);
+    // A line that has not ended is in no log yet.
+    let id = manned.run(body).await;
+    let mut first = manned.engine.attach(&id, both).await.unwrap();
+    let chunk = timeout(PATIENCE, first.output.recv()).await.unwrap();
+    assert_eq!(chunk.unwrap().bytes, "one");
+    let mut second = manned.engine.attach(&id, both).await.unwrap();
+    second.input.send(line).await.unwrap();
+    assert_eq!(read(&mut second).await.0, "onetwo\n");
+    assert_eq!(read(&mut first).await.0, "two\n");
     manned.clear().await;
 }
 

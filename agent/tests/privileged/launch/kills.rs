@@ -129,6 +129,7 @@ fn the_next_agent_finds_it_held_starts_it_and_gets_its_exit() {
         output: true,
         input: true,
         wait_for_me: false,
+        logs: false,
     };
     let mut line = Line::open(&dock.state("a"), &hello).unwrap();
     assert_eq!(line.welcome.process, process);

@@ -48,6 +48,7 @@ fn everything() -> Hello {
         output: true,
         input: true,
         wait_for_me: true,
+        logs: false,
     }
 }
 

@@ -13,6 +13,7 @@ fn hello() -> Hello {
         output: true,
         input: true,
         wait_for_me: true,
+        logs: false,
     }
 }
 

@@ -5,6 +5,7 @@ mod reader;
 mod stirring;
 
 pub use entry::{LogChunk, Stream};
+pub(super) use reader::end_of;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -18,6 +19,7 @@ use self::stirring::Stirring;
 use super::EngineError;
 use super::cell::Cell;
 use super::handle::Engine;
+use crate::launch::shim::LogEnd;
 
 /// Entries read before others get a turn.
 const BATCH: usize = 256;
@@ -64,7 +66,7 @@ impl Engine {
             tokio::select! {
                 () = token.cancelled() => {}
                 () = sender.closed() => {}
-                sent = send(&cell, query, &sender) => {
+                sent = send(&cell, query, None, &sender) => {
                     if let Err(error) = sent {
                         tracing::warn!(container = %cell.id, %error, "log not read to its end");
                     }
@@ -75,10 +77,11 @@ impl Engine {
     }
 }
 
-/// Sends what is there, and what comes.
+/// Sends what is there, up to `end` if there is one, and what comes.
 pub(super) async fn send(
     cell: &Arc<Cell>,
     query: LogsQuery,
+    end: Option<LogEnd>,
     sender: &mpsc::Sender<LogChunk>,
 ) -> std::io::Result<()> {
     let mut watch = cell.watch();
@@ -88,7 +91,11 @@ pub(super) async fn send(
         .then(|| Stirring::of(cell.dir.path()))
         .transpose()?;
     let (path, tail) = (cell.dir.log().to_owned(), query.tail);
-    let mut reader = blocking(move || Reader::open(&path, tail)).await?;
+    let mut reader = blocking(move || match end {
+        Some(end) => Reader::until(&path, end),
+        None => Reader::open(&path, tail),
+    })
+    .await?;
     loop {
         // Asked first: what it wrote before it ended is then read.
         let ended = !watch.borrow_and_update().life.is_active();

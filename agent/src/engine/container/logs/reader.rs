@@ -7,8 +7,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
+use crate::launch::shim::LogEnd;
 
 const BLOCK: usize = 64 * 1024;
+/// Names without a file one after the other, of which more follow: while they are rotated there is one, which goes down
+/// from the last name to the first as this goes up.
+const MOST_MISSING: u32 = 2;
 
 /// Reads on across rotation.
 pub(super) struct Reader {
@@ -17,6 +21,20 @@ pub(super) struct Reader {
     next: VecDeque<File>,
     /// A line that is not whole yet.
     line: Vec<u8>,
+    /// What comes after it is not read.
+    end: Option<LogEnd>,
+}
+
+/// Where a log ends now.
+pub(in crate::engine::container) fn end_of(path: &Path) -> io::Result<LogEnd> {
+    match std::fs::metadata(path) {
+        Ok(file) => Ok(LogEnd {
+            inode: file.ino(),
+            bytes: file.len(),
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(LogEnd::default()),
+        Err(error) => Err(error),
+    }
 }
 
 impl Reader {
@@ -40,6 +58,24 @@ impl Reader {
             current: files.pop_front().map(BufReader::new),
             next: files,
             line: Vec::new(),
+            end: None,
+        })
+    }
+
+    /// From the first entry to `end` and no further; nothing, when that has been rotated away.
+    pub(super) fn until(path: &Path, end: LogEnd) -> io::Result<Self> {
+        let mut files = VecDeque::new();
+        for file in newest_first(path)? {
+            if !files.is_empty() || file.metadata()?.ino() == end.inode {
+                files.push_front(file);
+            }
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            current: files.pop_front().map(BufReader::new),
+            next: files,
+            line: Vec::new(),
+            end: Some(end),
         })
     }
 
@@ -47,6 +83,9 @@ impl Reader {
     pub(super) fn batch(&mut self, most: usize) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         while entries.len() < most {
+            if self.is_at_end()? {
+                break;
+            }
             let read = match &mut self.current {
                 Some(file) => file.read_until(b'\n', &mut self.line)?,
                 None => 0,
@@ -61,12 +100,25 @@ impl Reader {
         Ok(entries)
     }
 
+    fn is_at_end(&mut self) -> io::Result<bool> {
+        let (Some(end), true) = (self.end, self.next.is_empty()) else {
+            return Ok(false);
+        };
+        match &mut self.current {
+            Some(last) => Ok(last.stream_position()? >= end.bytes),
+            None => Ok(true),
+        }
+    }
+
     /// At the end of a file: is there more to be read?
     fn go_on(&mut self) -> io::Result<bool> {
         if let Some(next) = self.next.pop_front() {
             self.line.clear();
             self.current = Some(BufReader::new(next));
             return Ok(true);
+        }
+        if self.end.is_some() {
+            return Ok(false);
         }
         let Some(current) = &mut self.current else {
             self.next = newest_first(&self.path)?.into_iter().rev().collect();
@@ -104,6 +156,7 @@ impl Reader {
 /// The file that is written, and the rotated ones; each once, also when they are rotated meanwhile.
 fn newest_first(path: &Path) -> io::Result<Vec<File>> {
     let mut found: Vec<(u64, File)> = Vec::new();
+    let mut missing = 0;
     for number in 0.. {
         let mut name = path.as_os_str().to_owned();
         if number > 0 {
@@ -111,10 +164,14 @@ fn newest_first(path: &Path) -> io::Result<Vec<File>> {
         }
         let file = match File::open(&name) {
             Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound && number == 0 => continue,
+            Err(error) if error.kind() == ErrorKind::NotFound && missing < MOST_MISSING => {
+                missing += 1;
+                continue;
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => break,
             Err(error) => return Err(error),
         };
+        missing = 0;
         let inode = file.metadata()?.ino();
         if found.iter().all(|(other, _)| *other != inode) {
             found.push((inode, file));
@@ -252,6 +309,52 @@ mod tests {
         assert!(read(&mut reader).is_empty());
         append(&path, &lines(6..7));
         assert_eq!(read(&mut reader), [6]);
+    }
+
+    #[test]
+    fn nothing_is_missed_while_files_are_rotated() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let name = |number: u32| PathBuf::from(format!("{}.{number}", path.display()));
+        append(&name(2), &lines(0..1));
+        append(&name(1), &lines(1..2));
+        append(&path, &lines(2..3));
+        let whole = |stage: &str| {
+            let found = read(&mut Reader::open(&path, None).unwrap());
+            assert_eq!(found, [0, 1, 2], "{stage}");
+        };
+        whole("before");
+        for (from, to) in [
+            (name(2), name(3)),
+            (name(1), name(2)),
+            (path.clone(), name(1)),
+        ] {
+            fs::rename(&from, &to).unwrap();
+            whole(&format!("{} renamed", from.display()));
+        }
+    }
+
+    #[test]
+    fn it_is_read_to_a_place_and_no_further() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let until = |end| read(&mut Reader::until(&path, end).unwrap());
+        let nowhere = end_of(&path).unwrap();
+        append(&path, &lines(0..2));
+        assert_eq!(until(nowhere), [0; 0]);
+        rotate(&path, 3);
+        append(&path, &lines(2..4));
+        let here = end_of(&path).unwrap();
+        append(&path, &lines(4..6));
+        assert_eq!(until(here), [0, 1, 2, 3]);
+        // The file that it is in gets other names, then the one before it is gone, then it is gone itself. Kept
+        // open, so that its number is not given to another.
+        let _open = File::open(&path).unwrap();
+        for expected in [&[0, 1, 2, 3][..], &[2, 3], &[]] {
+            rotate(&path, 3);
+            append(&path, &lines(6..8));
+            assert_eq!(until(here), expected);
+        }
     }
 
     #[test]
