@@ -217,11 +217,12 @@ fn comparable(text: &str) -> Vec<String> {
     let is_place = |line: &&str| line.contains(" on / type ") || line.contains(" on /etc/");
     let lines = text.lines().filter(|line| !is_place(line));
     let mut lines: Vec<_> = lines.map(|line| line.replace("size=64k,", "")).collect();
-    if lines.iter().any(|line| line.contains(" on /proc type ")) {
-        // The order in which they are mounted shows only where one hides another.
-        lines.sort();
-    }
-    lines
+    let is_mount = |line: &String| line.contains(" on /") && line.contains(" type ");
+    let (mut mounts, others): (Vec<_>, Vec<_>) = lines.drain(..).partition(is_mount);
+    // docker's come in the order of a map. It shows only where one hides another.
+    mounts.sort();
+    mounts.extend(others);
+    mounts
 }
 
 #[test]
