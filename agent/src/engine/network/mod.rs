@@ -22,6 +22,7 @@ mod error;
 mod firewall;
 mod forwarding;
 mod hosts;
+mod let_go;
 mod links;
 mod mac;
 mod mode;

@@ -14,7 +14,7 @@ use rustix::net::{
     socket_with,
 };
 
-use super::{NetworkError, Protocol, Publish, Published};
+use super::{NetworkError, Protocol, Publish, Published, let_go};
 
 /// Where the kernel takes ports from when nobody says which.
 const ANY: u16 = 0;
@@ -32,14 +32,20 @@ pub(super) struct Reservation {
 impl Drop for Reservation {
     /// A process that is being started has a copy of the socket until it is executed: without this the port would be
     /// taken until then. One that allows others is in nobody's way, as long as it does not listen
-    /// (inet_csk_bind_conflict(), net/ipv4/inet_connection_sock.c, v6.12).
+    /// (inet_csk_bind_conflict(), net/ipv4/inet_connection_sock.c, v6.12). Of UDP nobody listens: see [`let_go`].
     fn drop(&mut self) {
-        if let (Some(socket), Protocol::Tcp) = (&self.socket, self.published.protocol) {
-            // It does not listen, mostly.
-            let _ = shutdown(socket, Shutdown::Both);
-            if let Err(error) = set_socket_reuseaddr(socket, true) {
-                tracing::debug!(%error, "a published port may be taken for a moment");
+        let Some(socket) = &self.socket else { return };
+        let freed = match self.published.protocol {
+            Protocol::Tcp => {
+                // It does not listen, mostly.
+                let _ = shutdown(socket, Shutdown::Both);
+                set_socket_reuseaddr(socket, true)
             }
+            Protocol::Udp => let_go::add(socket).and_then(|()| set_socket_reuseaddr(socket, true)),
+            Protocol::Sctp => Ok(()),
+        };
+        if let Err(error) = freed {
+            tracing::debug!(%error, "a published port may be taken for a moment");
         }
     }
 }
@@ -119,6 +125,16 @@ fn reserve(address: SocketAddr, protocol: Protocol) -> io::Result<(Option<OwnedF
             set_socket_reuseaddr(&socket, true)?;
             bind(&socket, &address)?;
             listen(&socket, 0)?;
+        }
+        Err(Errno::ADDRINUSE) if protocol == Protocol::Udp => {
+            // With those who allow others; from then on there are no more of them (udp_lib_lport_inuse(),
+            // net/ipv4/udp.c, v6.12).
+            set_socket_reuseaddr(&socket, true)?;
+            bind(&socket, &address)?;
+            set_socket_reuseaddr(&socket, false)?;
+            if !let_go::is_free(&socket, address)? {
+                return Err(Errno::ADDRINUSE.into());
+            }
         }
         bound => bound?,
     }
@@ -213,15 +229,44 @@ mod tests {
 
     #[test]
     fn a_port_is_free_although_a_child_that_is_being_started_has_a_copy() {
-        let taken = take(&publish(0..=0, Protocol::Tcp), &[LOCAL], &nobody).unwrap();
-        let port = taken[0].published.host_port;
-        let copy = taken[0].socket.as_ref().unwrap().try_clone().unwrap();
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            let taken = take(&publish(0..=0, protocol), &[LOCAL], &nobody).unwrap();
+            let port = taken[0].published.host_port;
+            let copy = taken[0].socket.as_ref().unwrap().try_clone().unwrap();
+            drop(taken);
+            let again = take(&publish(port..=port, protocol), &[LOCAL], &nobody).unwrap();
+            let copy_again = again[0].socket.as_ref().unwrap().try_clone().unwrap();
+            drop(again);
+            let last = take(&publish(port..=port, protocol), &[LOCAL], &nobody).unwrap();
+            let error = take(&publish(port..=port, protocol), &[LOCAL], &nobody).unwrap_err();
+            assert!(matches!(error, NetworkError::PortAllocated(_)), "{error}");
+            drop((copy, copy_again, last));
+        }
+    }
+
+    #[test]
+    fn a_port_that_others_share_is_theirs() {
+        // As who hears multicasts has it.
+        let wildcard = SocketAddr::from(([0, 0, 0, 0], ANY));
+        let (shared, _) = reserve(wildcard, Protocol::Udp).unwrap();
+        let shared = shared.unwrap();
+        set_socket_reuseaddr(&shared, true).unwrap();
+        let port = SocketAddr::try_from(getsockname(&shared).unwrap())
+            .unwrap()
+            .port();
+        for ip in [LOCAL, wildcard.ip()] {
+            let error = take(&publish(port..=port, Protocol::Udp), &[ip], &nobody).unwrap_err();
+            let expected = format!("Bind for {ip}:{port} failed: port is already allocated");
+            assert_eq!(error.to_string(), expected);
+        }
+        drop(shared);
+        let taken = take(&publish(port..=port, Protocol::Udp), &[LOCAL], &nobody).unwrap();
+        // Nor does ours become one that others share.
+        let other = open(wildcard, Protocol::Udp).unwrap();
+        set_socket_reuseaddr(&other, true).unwrap();
+        let address = SocketAddr::new(LOCAL, port);
+        assert_eq!(bind(&other, &address), Err(Errno::ADDRINUSE));
         drop(taken);
-        let again = take(&publish(port..=port, Protocol::Tcp), &[LOCAL], &nobody).unwrap();
-        let copy_again = again[0].socket.as_ref().unwrap().try_clone().unwrap();
-        drop(again);
-        take(&publish(port..=port, Protocol::Tcp), &[LOCAL], &nobody).unwrap();
-        drop((copy, copy_again));
     }
 
     #[test]
