@@ -8,6 +8,7 @@ use bollard::models::{EventActor, EventMessage, EventMessageScopeEnum, EventMess
 use tokio::sync::broadcast;
 
 use super::cell::{Cell, held};
+use crate::launch::Id;
 
 /// One who listens and is further behind misses some, and is told so.
 const KEPT: usize = 1024;
@@ -97,6 +98,18 @@ impl Events {
             }
             self.tell(EventMessageTypeEnum::VOLUME, action, name, attributes);
         }
+    }
+
+    /// A command joins a container: a client's, or a check of its health.
+    pub(super) fn exec(&self, cell: &Cell, action: &str, command: &[String], id: &str) {
+        let action = format!("{action}: {}", command.join(" "));
+        self.container(cell, &action, &[("execID", id.to_owned())]);
+    }
+
+    /// Such a command has ended.
+    pub(super) fn exec_die(&self, cell: &Cell, code: i64, id: &Id) {
+        let attributes = [("exitCode", code.to_string()), ("execID", id.to_string())];
+        self.container(cell, "exec_die", &attributes);
     }
 
     /// Something happened to a container.

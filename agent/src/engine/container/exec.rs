@@ -97,7 +97,6 @@ impl Engine {
             return Err(EngineError::Invalid("No exec command specified".to_owned()));
         }
         let id = random_hex()?;
-        let words = config.cmd.clone().unwrap_or_default().join(" ");
         let exec = Exec {
             id: id.parse().map_err(|error| {
                 EngineError::Launch(crate::launch::LaunchError::InvalidId(error))
@@ -106,11 +105,10 @@ impl Engine {
             config,
             state: Mutex::new(State::Created),
         };
+        let command = exec.config.cmd.clone().unwrap_or_default();
         self.shared.execs.add(exec);
-        let attribute = [("execID", id.clone())];
-        self.shared
-            .events
-            .container(&cell, &format!("exec_create: {words}"), &attribute);
+        let events = &self.shared.events;
+        events.exec(&cell, "exec_create", &command, &id);
         Ok(id)
     }
 
@@ -142,6 +140,9 @@ impl Engine {
                 _ => return Err(EngineError::ExecRunning(id.to_owned())),
             }
         }
+        let command = exec.config.cmd.as_deref().unwrap_or_default();
+        let events = &self.shared.events;
+        events.exec(&cell, "exec_start", command, id);
         let (own, order) = (Arc::clone(&cell), Arc::clone(&exec));
         let joined = self
             .blocking(move |shared| shared.join(&own, &order.id, &order.config, !detach, size))
@@ -159,11 +160,6 @@ impl Engine {
                 *state = State::Running(held_process.made.process);
             }
         }
-        let words = exec.config.cmd.clone().unwrap_or_default().join(" ");
-        let attribute = [("execID", id.to_owned())];
-        self.shared
-            .events
-            .container(&cell, &format!("exec_start: {words}"), &attribute);
         self.watch_exec(cell, Arc::clone(&exec), held_process);
         let Some(line) = line else { return Ok(None) };
         let config = &exec.config;
@@ -258,14 +254,7 @@ impl Engine {
             });
             // The engine is going down: it goes with the container.
             drop(forgotten.await);
-            let attributes = [
-                ("exitCode", exit.to_string()),
-                ("execID", exec.id.to_string()),
-            ];
-            engine
-                .shared
-                .events
-                .container(&cell, "exec_die", &attributes);
+            engine.shared.events.exec_die(&cell, exit, &exec.id);
         });
     }
 

@@ -203,6 +203,10 @@ impl Engine {
             ..ExecConfig::default()
         };
         let id = new_id()?;
+        let events = &self.shared.events;
+        for action in ["exec_create", "exec_start"] {
+            events.exec(cell, action, &check.command, id.as_str());
+        }
         let (own, exec) = (Arc::clone(cell), id.clone());
         let (process, line) = self
             .blocking(move |shared| shared.join(&own, &exec, &config, true, None))
@@ -220,6 +224,7 @@ impl Engine {
             let _ = killed.signal(Signal::KILL);
         }
         let code = self.exit_of_exec(&cell.id, &id, process).await;
+        events.exec_die(cell, code, &id);
         let container = cell.id.clone();
         self.blocking(move |shared| {
             shared.forget_exec(&container, &id);

@@ -59,13 +59,26 @@ async fn health_follows_what_the_check_says() {
         .until(&id, "health", is(HealthStatusEnum::HEALTHY))
         .await;
     let mut told = Vec::new();
+    let mut first = Vec::new();
     while let Ok(event) = events.try_recv() {
-        told.extend(
-            event
-                .action
-                .filter(|action| action.starts_with("health_status")),
-        );
+        let attributes = event.actor.unwrap().attributes.unwrap();
+        let exec = attributes.get("execID").cloned();
+        let action = event.action.unwrap();
+        if first.len() < 3 && exec.is_some() {
+            first.push((action.clone(), exec, attributes.get("exitCode").cloned()));
+        }
+        told.extend(Some(action).filter(|action| action.starts_with("health_status")));
     }
+    // As docker 20.10 tells of a check.
+    let exec = first[0].1.clone();
+    assert_eq!(exec.as_ref().map(String::len), Some(64));
+    let line = "/bin/sh -c echo looked; test -e /tmp/well";
+    let expected = [
+        (format!("exec_create: {line}"), exec.clone(), None),
+        (format!("exec_start: {line}"), exec.clone(), None),
+        ("exec_die".to_owned(), exec, Some("0".to_owned())),
+    ];
+    assert_eq!(first, expected);
     let expected = ["healthy", "unhealthy", "healthy"].map(|word| format!("health_status: {word}"));
     assert_eq!(told, expected);
     manned.clear().await;
