@@ -22,10 +22,23 @@ const BLOCK: u64 = 512;
 pub enum ArchiveError {
     #[error("cannot read the archive")]
     Read { source: io::Error },
+    #[error("this is no tar archive, or a damaged one")]
+    NoHeader,
     #[error("refused: {name:?} in the archive {reason}")]
     Refused { name: String, reason: &'static str },
     #[error("cannot unpack {name:?}")]
     Unpack { name: String, source: io::Error },
+}
+
+impl ArchiveError {
+    fn of(source: io::Error) -> Self {
+        // The reader's words for a header that is none have the header's bytes in them.
+        let text = source.to_string();
+        if text.contains("cksum") || text.contains("checksum") {
+            return Self::NoHeader;
+        }
+        Self::Read { source }
+    }
 }
 
 /// What an entry is to become.
@@ -91,7 +104,7 @@ pub(crate) fn read<E: From<ArchiveError>>(
     reader: impl Read,
     mut each: impl FnMut(&mut Entry<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let unread = |source| E::from(ArchiveError::Read { source });
+    let unread = |source| E::from(ArchiveError::of(source));
     let meter = Rc::new(Meter::default());
     let mut archive = tar::Archive::new(Metered {
         inner: reader,

@@ -26,6 +26,18 @@ fn header(size: u64) -> tar::Header {
 }
 
 #[test]
+fn what_is_no_archive_is_told_so() {
+    let text = "root:x:0:0:root:/root:/bin/bash\n".repeat(100);
+    let error = all(text.as_bytes()).unwrap_err();
+    assert!(matches!(error, ArchiveError::NoHeader), "{error:?}");
+    let mut damaged = header(0);
+    damaged.set_cksum();
+    damaged.as_mut_bytes()[0] ^= 1;
+    let error = all(damaged.as_bytes()).unwrap_err();
+    assert!(matches!(error, ArchiveError::NoHeader), "{error:?}");
+}
+
+#[test]
 fn extended_headers_win_and_may_have_line_feeds() {
     let mut builder = tar::Builder::new(Vec::new());
     // The file before is no whole block.

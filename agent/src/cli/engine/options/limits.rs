@@ -10,7 +10,7 @@ use super::amount;
 #[command(next_help_heading = "Limits")]
 pub(in super::super) struct LimitArgs {
     /// How many CPUs, such as 1.5
-    #[arg(long, value_name = "NUMBER", value_parser = amount::nano_cpus)]
+    #[arg(long, value_name = "NUMBER", value_parser = amount::nano_cpus, allow_negative_numbers = true)]
     pub(in super::super) cpus: Option<i64>,
     /// Weight among others when CPUs are short [1024 is usual]
     #[arg(short, long, value_name = "WEIGHT")]

@@ -1,5 +1,7 @@
 //! A container's configuration, checked and completed when it is created.
 
+use std::path::Path;
+
 use bollard::models::ContainerCreateBody;
 
 use super::{Bound, Parts, ROOTFS, image};
@@ -28,12 +30,14 @@ impl Parts {
     ) -> Result<Completed, EngineError> {
         spec::validate(body)?;
         let host = body.host_config.get_or_insert_default();
-        let has_rootfs = host
-            .annotations
-            .as_ref()
-            .is_some_and(|all| all.contains_key(ROOTFS));
+        let rootfs = host.annotations.as_ref().and_then(|all| all.get(ROOTFS));
         let mut image = None;
-        if !has_rootfs {
+        if let Some(path) = rootfs {
+            if !Path::new(path).is_dir() {
+                let text = format!("the root file system {path} is no directory");
+                return Err(EngineError::Invalid(text));
+            }
+        } else {
             let name = body.image.clone().unwrap_or_default();
             if name.is_empty() {
                 return Err(EngineError::Invalid("no image specified".to_owned()));
