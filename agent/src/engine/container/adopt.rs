@@ -118,8 +118,7 @@ impl Shared {
                 Ok(settings) => settings,
                 Err(error) => {
                     tracing::error!(container = %id, %error, "record not understood; left as it is");
-                    fates.remove(&id);
-                    continue;
+                    self.stand_in(&dir, &id, &error)
                 }
             };
             let life = dir.life(settings.durability()).unwrap_or_else(|error| {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 use tokio::sync::{Mutex, oneshot, watch};
 
 use super::EngineError;
+use super::damaged::require_whole;
 use super::model::{ContainerDir, Life, Record, Settings};
 use crate::launch::Id;
 use crate::launch::shim::{Hello, Line};
@@ -78,6 +79,7 @@ impl Cell {
     pub(super) fn set(&self, change: impl FnOnce(&mut Settings)) -> Result<(), EngineError> {
         let _one_at_a_time = held(&self.writing);
         let mut record = self.record();
+        require_whole(&record.settings)?;
         let mut settings = Settings::clone(&record.settings);
         change(&mut settings);
         self.dir

@@ -11,6 +11,7 @@ mod attach;
 mod cell;
 mod change;
 mod create;
+mod damaged;
 mod error;
 mod events;
 mod exec;

@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bollard::models::{ContainerCreateBody, ExecConfig, NetworkCreateRequest, VolumeCreateRequest};
+use bollard::models::{
+    ContainerCreateBody, ContainerSummary, ExecConfig, NetworkCreateRequest, VolumeCreateRequest,
+};
 use plimsoll::engine::{Filters, ListQuery, RemoveOptions};
 
 use super::harbour::{Harbour, Manned};
@@ -157,6 +159,12 @@ async fn damage_each(harbour: Harbour) {
             "{damaged:?}"
         );
         assert!(manned.engine.networks().list().len() >= 3, "{damaged:?}");
+        if damaged.iter().any(|(kind, _)| kind == ALONE[0]) {
+            let one = listed
+                .iter()
+                .find(|one| one.id.as_ref() != Some(&bystander));
+            remove_damaged(&harbour, &manned, one.unwrap()).await;
+        }
         // What is still known of it can be removed.
         if let Err(error) = manned.engine.remove(TARGET, EVERYTHING).await {
             let text = error.with_causes();
@@ -176,6 +184,36 @@ async fn damage_each(harbour: Harbour) {
     }
     assert!(done.len() >= 10, "{done:#?}");
     manned.clear().await;
+}
+
+/// One of which nobody knows any more what it was: it runs on, and what it runs as is not made up.
+async fn remove_damaged(harbour: &Harbour, manned: &Manned, one: &ContainerSummary) {
+    let engine = &manned.engine;
+    let id = one.id.clone().unwrap();
+    let name = format!("damaged_{}", &id[..12]);
+    assert_eq!(one.names.as_ref().unwrap(), &[format!("/{name}")]);
+    let file = harbour
+        .directory
+        .join(format!("data/containers/{id}/config.json"));
+    let left = fs::read(&file).unwrap();
+    let pid = manned.inspect(&id).await.state.unwrap().pid.unwrap();
+    let cgroup = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    assert!(cgroup.contains(&id), "{pid}: {cgroup}");
+    let refusal = engine.remove(&name, RemoveOptions::default()).await;
+    assert!(refusal.unwrap_err().to_string().contains("running"));
+    let refusal = engine.rename(&id, "another").await.unwrap_err().to_string();
+    engine.stop(&id, None, Some(0)).await.unwrap();
+    for refusal in [refusal, engine.start(&id).await.unwrap_err().to_string()] {
+        let path = file.display().to_string();
+        assert!(
+            refusal.contains("is damaged") && refusal.contains(&path),
+            "{refusal}"
+        );
+    }
+    assert_eq!(fs::read(&file).unwrap(), left);
+    engine.remove(&id[..12], EVERYTHING).await.unwrap();
+    assert!(!file.parent().unwrap().exists());
+    assert!(!Path::new(&format!("/proc/{pid}")).exists());
 }
 
 /// An image of which only half is known is made anew.

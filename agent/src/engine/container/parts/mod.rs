@@ -22,6 +22,7 @@ use bollard::models::ContainerCreateBody;
 pub(super) use bound::Bound;
 
 use super::EngineError;
+use super::damaged::require_whole;
 use super::events::Events;
 use super::handle::Shared;
 use super::model::Settings;
@@ -86,6 +87,7 @@ impl Parts {
     }
 
     fn root(&self, settings: &Settings, dir: &Path) -> Result<Root, EngineError> {
+        require_whole(settings)?;
         let annotations = settings.host().and_then(|host| host.annotations.as_ref());
         let said = |key: &str| annotations.and_then(|all| all.get(key)).map(String::as_str);
         let lower = match (said(ROOTFS), &settings.image) {
