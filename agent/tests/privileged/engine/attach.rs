@@ -100,11 +100,41 @@ async fn log_and_output_join_without_gap_or_double() {
         return;
     };
     let manned = harbour.man().await;
+    // A thousand lines for each that it reads.
+    let count = "echo before; n=0; while read a; do m=0; while [ $m -lt 1000 ]; do m=$((m+1)); \
+                 n=$((n+1)); echo $n; printf 'ha'; printf 'lf\\n' >&2; done; done";
+    let mut body = harbour.body(count);
+    body.open_stdin = Some(true);
+    let id = manned.engine.create(None, body.clone()).await.unwrap().id;
     let both = AttachQuery { logs: true, ..ALL };
     let line = Input::Bytes("\n".into());
-    let mut body = harbour.body("printf one; read a; echo two");
-    body.open_stdin = Some(true);
+    // From before the start on.
+    let mut client = manned.engine.attach(&id, both).await.unwrap();
+    manned.engine.start(&id).await.unwrap();
+    for thousands in 1..=20 {
+        client.input.send(line.clone()).await.unwrap();
+        // While it writes. Who gave the order stays, and goes on reading: the workload waits for who does not.
+        let next = match thousands {
+            1 => None,
+            _ => Some(manned.engine.attach(&id, both).await.unwrap()),
+        };
+        let before = next.map(|next| std::mem::replace(&mut client, next));
+        let before = before.map(|mut before| {
+            tokio::spawn(async move { while before.output.recv().await.is_some() {} })
+        });
+        sequence(&mut client, thousands * 1000).await;
+        if let Some(before) = before {
+            before.abort();
+        }
+    }
+    manned.engine.stop(&id, None, Some(0)).await.unwrap();
+
     // A line that has not ended is in no log yet.
+    body.cmd = Some(
+        ["sh", "-c", "printf one; read a; echo two"]
+            .map(str::to_owned)
+            .to_vec(),
+    );
     let id = manned.run(body).await;
     let mut first = manned.engine.attach(&id, both).await.unwrap();
     let chunk = timeout(PATIENCE, first.output.recv()).await.unwrap();
@@ -114,6 +144,33 @@ async fn log_and_output_join_without_gap_or_double() {
     assert_eq!(read(&mut second).await.0, "onetwo\n");
     assert_eq!(read(&mut first).await.0, "two\n");
     manned.clear().await;
+}
+
+/// Reads up to a number, each of which comes after the one before it.
+async fn sequence(client: &mut Attachment, last: u64) {
+    let (mut line, mut next) = (Vec::new(), 0);
+    while let Some(chunk) = timeout(PATIENCE, client.output.recv()).await.unwrap() {
+        if chunk.stream == Stream::Stderr {
+            continue;
+        }
+        for byte in chunk.bytes {
+            if byte != b'\n' {
+                line.push(byte);
+                continue;
+            }
+            let text = String::from_utf8(std::mem::take(&mut line)).unwrap();
+            match next {
+                0 => assert_eq!(text, "before"),
+                1 => assert_eq!(text, "1"),
+                number => assert_eq!(text, format!("ha{number}")),
+            }
+            if next == last {
+                return;
+            }
+            next += 1;
+        }
+    }
+    panic!("it was let go after {next}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
