@@ -24,6 +24,7 @@ mod id;
 mod join;
 mod limits;
 mod maker;
+pub(crate) mod mount;
 mod owner;
 mod process;
 mod seal;

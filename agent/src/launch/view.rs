@@ -6,19 +6,18 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use libcontainer::syscall::linux::{
-    AT_EMPTY_PATH, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY,
-    MountAttr,
-};
-use libcontainer::syscall::syscall::create_syscall;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat2};
+use nix::libc::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
+use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat2};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
-    fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create,
+    fsconfig_set_string, fsmount, fsopen, move_mount,
 };
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::cgroups::Cgroups;
+use super::mount;
+
+const READ_ONLY: u64 = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
 /// Binds that are mounted nowhere yet, by their names.
 #[derive(Debug)]
@@ -27,27 +26,10 @@ pub(super) struct View(Vec<(String, OwnedFd)>);
 impl View {
     /// To be taken while the hierarchies are in sight.
     pub(super) fn of(cgroups: &Cgroups) -> io::Result<Self> {
-        let syscall = create_syscall();
-        let read_only = MountAttr {
-            attr_set: MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-            attr_clr: 0,
-            propagation: 0,
-            userns_fd: 0,
-        };
         let mut binds = Vec::new();
         for (name, directory) in cgroups.seen() {
-            let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-            let bind = open_tree(CWD, &directory, flags)?;
-            let length = size_of::<MountAttr>();
-            syscall
-                .mount_setattr(
-                    bind.as_fd(),
-                    Path::new(""),
-                    AT_EMPTY_PATH,
-                    &read_only,
-                    length,
-                )
-                .map_err(io::Error::other)?;
+            let bind = mount::copy(&directory, false)?;
+            mount::set_attributes(bind.as_fd(), READ_ONLY, None, false)?;
             binds.push((name, bind));
         }
         Ok(Self(binds))

@@ -5,13 +5,14 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
+use nix::libc::MOUNT_ATTR_RDONLY;
 use nix::sched::{CloneFlags, unshare};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, mount_change, move_mount};
 
 use super::tree::{Tree, relative, split};
-use super::users;
 use super::{Inside, RootfsError};
+use crate::launch::mount;
 
 /// What is mounted over a root filesystem.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,14 +52,14 @@ impl Inside {
     /// Its place leads nowhere, or the kernel refuses.
     pub fn cover(&self, over: &Over) -> Result<(), RootfsError> {
         let covered = || {
-            let mount = users::copy(&over.source, over.recursive)?;
+            let copy = mount::copy(&over.source, over.recursive)?;
             if !over.writable {
-                users::make_read_only(mount.as_fd(), over.recursive)?;
+                mount::set_attributes(copy.as_fd(), MOUNT_ATTR_RDONLY, None, over.recursive)?;
             }
             let place = place(self.tree(), over)?;
             let flags =
                 MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-            Ok(move_mount(mount, "", place, "", flags)?)
+            Ok(move_mount(copy, "", place, "", flags)?)
         };
         covered().map_err(|source: io::Error| RootfsError::Cover {
             path: over.target.clone(),

@@ -11,10 +11,9 @@ use nix::sched::{CloneFlags, clone};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
-use rustix::fs::CWD;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use super::RootfsError;
+use crate::launch::mount::{attach, copy, set_attributes};
 
 const STACK: usize = 64 << 10;
 /// Whom the host's users are who are none in the container (`kernel.overflowuid`).
@@ -141,61 +140,17 @@ pub(super) fn bind(
     attach(mount.as_fd(), target).map_err(failed)
 }
 
-fn attach(mount: BorrowedFd<'_>, target: &Path) -> io::Result<()> {
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    Ok(move_mount(mount, "", CWD, target, flags)?)
-}
-
-/// The same once more, mounted nowhere.
-pub(super) fn copy(source: &Path, recursive: bool) -> io::Result<OwnedFd> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    flags.set(OpenTreeFlags::AT_RECURSIVE, recursive);
-    Ok(open_tree(CWD, source, flags)?)
-}
-
-/// Lets nothing be written through a mount.
-pub(super) fn make_read_only(mount: BorrowedFd<'_>, recursive: bool) -> io::Result<()> {
-    let how = if recursive { libc::AT_RECURSIVE } else { 0 };
-    set_attributes(mount, libc::MOUNT_ATTR_RDONLY, None, how)
-}
-
 /// A mount of `source` whose owners are mapped as the user namespace says: Linux 5.12, and a file system that
 /// can.
 fn mapped(source: &Path, namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mount = copy(source, false)?;
-    set_attributes(mount.as_fd(), libc::MOUNT_ATTR_IDMAP, Some(namespace), 0)?;
+    set_attributes(
+        mount.as_fd(),
+        libc::MOUNT_ATTR_IDMAP,
+        Some(namespace),
+        false,
+    )?;
     Ok(mount)
-}
-
-fn set_attributes(
-    mount: BorrowedFd<'_>,
-    set: u64,
-    namespace: Option<BorrowedFd<'_>>,
-    how: libc::c_int,
-) -> io::Result<()> {
-    let namespace = namespace.map(|namespace| namespace.as_raw_fd());
-    let attributes = libc::mount_attr {
-        attr_set: set,
-        attr_clr: 0,
-        propagation: 0,
-        userns_fd: u64::try_from(namespace.unwrap_or(0)).unwrap_or(0),
-    };
-    // SAFETY: the path is a string that ends with a zero, the structure is as long as is said; the kernel only
-    // reads both.
-    let set = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            mount.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_EMPTY_PATH | how,
-            &raw const attributes,
-            size_of::<libc::mount_attr>(),
-        )
-    };
-    match set {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
 }
 
 /// A process that does nothing in a user namespace of its own: the kernel gives those to processes only.
