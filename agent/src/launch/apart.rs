@@ -1,8 +1,9 @@
-//! A mount namespace without v1 hierarchies.
+//! A mount namespace in which `libcontainer` moves nobody.
 //!
-//! `libcontainer` 0.7.0 looks for them in the mount table, and places processes in those it finds
-//! (libcgroups 0.7.0, `v1/manager.rs`). What the workload is to see of its own cgroups, a
-//! [`View`](super::view::View) brings.
+//! libcgroups 0.7.0 goes by what is mounted at `/sys/fs/cgroup`. If that is cgroup2, it writes the pid to the
+//! workload's `cgroup.procs` (`v2/manager.rs`); if it is a tmpfs, it looks for v1 hierarchies in the mount table,
+//! and places processes in those it finds (`v1/manager.rs`). So what it finds is a tmpfs, and no v1 hierarchy.
+//! What the workload is to see of its own cgroups on v1, a [`View`](super::view::View) brings.
 
 use std::io;
 use std::path::{Component, Path};
@@ -16,6 +17,7 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use super::LaunchError;
 use super::cgroups::Cgroups;
+use super::neighbours::Neighbours;
 use super::spec::{has_namespace, is_cgroup_mount};
 use super::view::View;
 use crate::cgroup::Mode;
@@ -25,37 +27,80 @@ pub(super) const ROOT: &str = "/sys/fs/cgroup";
 /// include/uapi/linux/magic.h
 const TMPFS_MAGIC: i64 = 0x0102_1994;
 
-/// The maker of a workload leaves the v1 hierarchies out of `libcontainer`'s sight.
-#[derive(Clone, Copy, Debug)]
+/// The maker of a workload leaves `libcontainer` nothing to move processes in.
+#[derive(Clone, Debug)]
 pub(super) struct Apart {
     /// The workload's view of its cgroups is to be mounted when it is made.
     pub(super) lacks_view: bool,
+    /// Mounts that it does not need either.
+    pub(super) neighbours: Option<Neighbours>,
 }
 
 impl Apart {
     /// To be called in the maker; the view that is to be mounted.
-    pub(super) fn leave(self, cgroups: &Cgroups) -> Result<Option<View>, LaunchError> {
+    pub(super) fn leave(&self, cgroups: &Cgroups) -> Result<Option<View>, LaunchError> {
         let view = self.lacks_view.then(|| View::of(cgroups)).transpose();
         let view = view.map_err(|source| LaunchError::View { source })?;
-        leave_v1_out().map_err(|source| LaunchError::View { source })?;
+        leave(cgroups, self.neighbours.as_ref()).map_err(|source| LaunchError::Process {
+            what: "cannot mount what a process that makes workloads is to see",
+            source,
+        })?;
         Ok(view)
     }
 }
 
-/// Can the v1 hierarchies be left out on this host?
+/// Can that be done on this host?
 pub(super) fn is_possible(cgroups: &Cgroups) -> bool {
     let layout = cgroups.layout();
-    let inside = |mount: &Path| mount != Path::new(ROOT) && mount.starts_with(ROOT);
-    layout.mode() != Mode::Unified
-        && layout.hierarchies().iter().all(|one| inside(&one.mount))
+    let mut mounts = layout.hierarchies().iter().map(|one| one.mount.as_path());
+    let root = Path::new(ROOT);
+    if layout.mode() == Mode::Unified {
+        return mounts.all(|mount| mount == root);
+    }
+    mounts.all(|mount| mount != root && mount.starts_with(root))
         && statfs(ROOT).is_ok_and(|found| found.f_type == TMPFS_MAGIC)
 }
 
 /// Would this workload see a difference: in what is mounted in it, what it hands on to the host, or what its
 /// hooks find?
-pub(super) fn is_noticed(spec: &Spec, rootfs: &Path) -> bool {
+pub(super) fn is_noticed(spec: &Spec, rootfs: &Path, mode: Mode) -> bool {
     let linux = spec.linux().as_ref();
     let propagation = linux.and_then(|linux| linux.rootfs_propagation().as_deref());
+    let mut mounts = spec.mounts().iter().flatten();
+    spec.hooks().is_some()
+        || !has_namespace(spec, LinuxNamespaceType::Mount)
+        || matches!(propagation, Some("shared" | "rshared"))
+        || shows_hierarchies(rootfs)
+        || mounts.any(is_source_noticed)
+        || match mode {
+            Mode::Unified => is_bound(spec),
+            Mode::Hybrid | Mode::Legacy => is_view_noticed(spec),
+        }
+}
+
+/// Does it bring a place of the host's in which hierarchies are seen, or hand mounts on?
+fn is_source_noticed(mount: &Mount) -> bool {
+    let is_shared = |option: &String| matches!(option.as_str(), "shared" | "rshared");
+    let source = mount.source().as_deref().filter(|path| path.is_absolute());
+    mount.options().iter().flatten().any(is_shared)
+        || (!is_cgroup_mount(mount) && source.is_some_and(shows_hierarchies))
+}
+
+/// The workload has no right to mount cgroup2, unless the cgroup namespace is its own user namespace's
+/// (kernel/cgroup/cgroup.c `cgroup_init_fs_context()`, v6.12): then `libcontainer` binds what the host has at [`ROOT`].
+fn is_bound(spec: &Spec) -> bool {
+    let mut mounts = spec.mounts().iter().flatten();
+    let linux = spec.linux().as_ref();
+    let namespaces = linux.and_then(|linux| linux.namespaces().as_deref());
+    let mut namespaces = namespaces.unwrap_or_default().iter();
+    mounts.any(is_cgroup_mount)
+        && has_namespace(spec, LinuxNamespaceType::User)
+        && !namespaces.any(|one| one.typ() == LinuxNamespaceType::Cgroup && one.path().is_none())
+}
+
+/// Is the view, which is mounted over all else at [`ROOT`], not the same as one that is mounted in its turn?
+fn is_view_noticed(spec: &Spec) -> bool {
+    let linux = spec.linux().as_ref();
     let covered = linux.into_iter().flat_map(|linux| {
         let masked = linux.masked_paths().iter().flatten();
         masked.chain(linux.readonly_paths().iter().flatten())
@@ -65,34 +110,26 @@ pub(super) fn is_noticed(spec: &Spec, rootfs: &Path) -> bool {
     let has_sysfs = mounts.iter().any(|mount| {
         mount.typ().as_deref() == Some("sysfs") && mount.destination() == Path::new("/sys")
     });
-    spec.hooks().is_some()
-        || !has_namespace(spec, LinuxNamespaceType::Mount)
-        || matches!(propagation, Some("shared" | "rshared"))
-        || shows_hierarchies(rootfs)
-        || views > 1
+    views > 1
         || (views == 1 && !has_sysfs)
         || covered
             .into_iter()
             .any(|path| Path::new(path).starts_with(ROOT))
-        || mounts.iter().any(is_mount_noticed)
+        || mounts.iter().any(is_destination_noticed)
 }
 
-fn is_mount_noticed(mount: &Mount) -> bool {
-    let is_shared = |option: &String| matches!(option.as_str(), "shared" | "rshared");
+fn is_destination_noticed(mount: &Mount) -> bool {
     let destination = mount.destination();
     if is_cgroup_mount(mount) {
         return destination != Path::new(ROOT);
     }
-    let source = mount.source().as_deref().filter(|path| path.is_absolute());
     let is_crooked = destination
         .components()
         .any(|part| !matches!(part, Component::RootDir | Component::Normal(_)));
     let is_above = ["/", "/sys"]
         .map(Path::new)
         .contains(&destination.as_path());
-    mount.options().iter().flatten().any(is_shared)
-        || source.is_some_and(shows_hierarchies)
-        || is_crooked
+    is_crooked
         || destination.starts_with(ROOT)
         || (Path::new(ROOT).starts_with(destination) && !is_above)
 }
@@ -103,14 +140,20 @@ fn shows_hierarchies(path: &Path) -> bool {
     path.starts_with(ROOT) || Path::new(ROOT).starts_with(&path)
 }
 
-/// Leaves them out, in a mount namespace of this process's own.
-pub(super) fn leave_v1_out() -> io::Result<()> {
+/// Leaves what `libcontainer` would move processes in, for a mount namespace of this process's own.
+fn leave(cgroups: &Cgroups, neighbours: Option<&Neighbours>) -> io::Result<()> {
     // SAFETY: no descriptor table is unshared, and there is one thread.
     unsafe { unshare_unsafe(UnshareFlags::NEWNS)? };
     // What is unmounted here stays mounted elsewhere.
     let flags = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
     mount_change("/", flags)?;
-    unmount(ROOT, UnmountFlags::DETACH)?;
+    if let Some(neighbours) = neighbours {
+        neighbours.leave_out()?;
+    }
+    if cgroups.layout().mode() != Mode::Unified {
+        // What is only hidden is in the mount table still.
+        unmount(ROOT, UnmountFlags::DETACH)?;
+    }
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NODEV;
     mount("tmpfs", ROOT, "tmpfs", flags, c"mode=755,size=64k")?;
     Ok(())
@@ -124,7 +167,7 @@ mod tests {
 
     use super::*;
 
-    fn noticed(change: impl FnOnce(&mut Value)) -> bool {
+    fn noticed_in(mode: Mode, change: impl FnOnce(&mut Value)) -> bool {
         let mut spec = json!({
             "ociVersion": "1.0.2",
             "mounts": [
@@ -138,7 +181,11 @@ mod tests {
         });
         change(&mut spec);
         let spec: Spec = serde_json::from_value(spec).unwrap();
-        is_noticed(&spec, Path::new("/srv/root"))
+        is_noticed(&spec, Path::new("/srv/root"), mode)
+    }
+
+    fn noticed(change: impl FnOnce(&mut Value)) -> bool {
+        noticed_in(Mode::Hybrid, change)
     }
 
     #[test]
@@ -184,5 +231,26 @@ mod tests {
         assert!(noticed(
             |spec| spec["linux"]["maskedPaths"] = json!(["/sys/fs/cgroup/pids"])
         ));
+    }
+
+    #[test]
+    fn on_cgroup2_alone_its_own_mounts_are_not_noticed() {
+        let noticed = |change: &dyn Fn(&mut Value)| noticed_in(Mode::Unified, change);
+        assert!(!noticed(&|_| {}));
+        assert!(!noticed(&|spec| {
+            spec["mounts"][2]["destination"] = json!("/cgroup");
+            spec["linux"]["maskedPaths"] = json!(["/sys/fs/cgroup/x"]);
+        }));
+        assert!(noticed(&|spec| spec["mounts"][3]["source"] = json!("/sys")));
+        assert!(noticed(
+            &|spec| spec["hooks"] = json!({"poststop": [{"path": "/bin/true"}]})
+        ));
+        let namespaces = |kinds: &[&str]| {
+            let kinds: Vec<_> = kinds.iter().map(|kind| json!({"type": kind})).collect();
+            move |spec: &mut Value| spec["linux"]["namespaces"] = json!(kinds)
+        };
+        assert!(noticed(&namespaces(&["cgroup"])));
+        assert!(noticed(&namespaces(&["mount", "user"])));
+        assert!(!noticed(&namespaces(&["mount", "user", "cgroup"])));
     }
 }

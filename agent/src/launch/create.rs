@@ -15,6 +15,7 @@ use super::cgroups::Cgroups;
 use super::confinement::Confinement;
 use super::console::{self, ConsoleSocket, console_size};
 use super::executor::Program;
+use super::neighbours::Neighbours;
 use super::spec::{self, Besides, Devices, Warning};
 use super::state::{Phase, State, now};
 use super::{Id, LaunchError, Process, StateDir};
@@ -164,13 +165,17 @@ impl Attempt<'_> {
         let id = self.state.id.clone();
         let keys = self.cgroups.make()?;
         let apart = apart::is_possible(&self.cgroups);
-        let apart = apart && !apart::is_noticed(&spec, &self.state.rootfs);
+        let mode = self.cgroups.layout().mode();
+        let apart = apart && !apart::is_noticed(&spec, &self.state.rootfs, mode);
         let vetted = spec::vet(spec, &self.state.rootfs, &self.cgroups, apart)?;
         let (mut spec, mut warnings) = (vetted.spec, vetted.warnings);
-        let lacks_view = vetted.lacks_view;
-        let apart = apart.then_some(Apart { lacks_view });
+        let needed = [self.dir.path(), &self.state.bundle];
+        let apart = apart.then(|| Apart {
+            lacks_view: vetted.lacks_view,
+            neighbours: Neighbours::of(&self.state.rootfs, &spec, &needed),
+        });
         let besides = self.prepare_resources(&mut spec, &mut warnings)?;
-        let limits = apart.and_then(|_| limits::take(&mut spec));
+        let limits = apart.as_ref().and_then(|_| limits::take(&mut spec));
         let confinement = Confinement::of_first(&mut spec)?;
         let filter = confinement.as_ref().and_then(Confinement::filter);
         self.dir
@@ -188,13 +193,13 @@ impl Attempt<'_> {
             owner::hand_over(own_stdio(), user);
         }
 
-        let init = self.run_libcontainer(console.as_ref(), confinement, apart)?;
+        let init = self.run_libcontainer(console.as_ref(), confinement, apart.as_ref())?;
         let init = Process::of(init).map_err(unknown_process)?;
         let pidfd = init.open().map_err(unknown_process)?;
         let pidfd = pidfd.ok_or_else(|| LaunchError::Runtime("it ended at once".to_owned()))?;
         self.cgroups.complete(init.pid)?;
         if let Some(limits) = limits {
-            limits::apply_v1(&limits, &self.cgroups, &id)?;
+            limits::apply_first(&limits, &self.cgroups, &id)?;
         }
         if besides.disable_oom_killer {
             self.disable_oom_killer()?;
@@ -255,7 +260,7 @@ impl Attempt<'_> {
         &mut self,
         console: Option<&ConsoleSocket>,
         confinement: Option<Confinement>,
-        apart: Option<Apart>,
+        apart: Option<&Apart>,
     ) -> Result<u32, LaunchError> {
         let root = runtime_root(&self.dir);
         let stdio = self.order.stdio.take();

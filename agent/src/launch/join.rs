@@ -7,14 +7,16 @@ use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::oci_spec::runtime::{Process as ProcessSpec, Spec};
 use libcontainer::syscall::syscall::SyscallType;
 
+use super::apart::{self, Apart};
 use super::confinement::Confinement;
 use super::console::{ConsoleSocket, console_size};
 use super::create::{own_stdio, runtime_root, unknown_process};
 use super::executor::{Joining, Program};
 use super::filter::{Filter, notifies};
+use super::neighbours::Neighbours;
 use super::spec::{self, SpecError, Warning, swap_masks};
 use super::state_dir;
-use super::{Container, LaunchError, Process, Status, Terminal, apart, maker, owner, trace};
+use super::{Container, LaunchError, Process, Status, Terminal, maker, owner, trace};
 use crate::cgroup::{HierarchyId, Mode, placement_of};
 
 /// Name of the file with the pid of a process about to run.
@@ -89,7 +91,7 @@ pub fn join(order: JoinOrder<'_>) -> Result<Joined, LaunchError> {
     })?;
 
     let terminal = order.terminal;
-    let pid = run_libcontainer(order, program, console.as_ref(), &files)?;
+    let pid = run_libcontainer(order, &spec, program, console.as_ref(), &files)?;
     // A short one may be gone, but not reaped: it is our child.
     let joined = Process::of(pid).map_err(unknown_process)?;
     let pidfd = joined.open().map_err(unknown_process)?;
@@ -150,6 +152,7 @@ fn console(
 
 fn run_libcontainer(
     order: JoinOrder<'_>,
+    spec: &Spec,
     program: Program,
     console: Option<&ConsoleSocket>,
     files: &Files,
@@ -159,10 +162,15 @@ fn run_libcontainer(
     let stdio = order.stdio;
     owner::leave_keyring();
     trace::forget();
-    let apart = apart::is_possible(container.cgroups());
-    maker::make(container.cgroups(), apart, || {
-        if apart {
-            apart::leave_v1_out().map_err(|source| LaunchError::View { source })?;
+    let below = sub_cgroup(container);
+    let cgroups = container.cgroups().below(below.as_deref());
+    let apart = apart::is_possible(&cgroups).then(|| Apart {
+        lacks_view: false,
+        neighbours: Neighbours::of(&container.state().rootfs, spec, &[container.dir().path()]),
+    });
+    maker::make(&cgroups, apart.is_some(), || {
+        if let Some(apart) = &apart {
+            apart.leave(&cgroups)?;
         }
         let mut builder =
             ContainerBuilder::new(container.state().id.to_string(), SyscallType::default())
@@ -183,7 +191,7 @@ fn run_libcontainer(
             .as_tenant()
             .with_process(Some(&files.process))
             .with_ignore_paused(order.ignore_paused)
-            .with_sub_cgroup(sub_cgroup(container))
+            .with_sub_cgroup(below)
             .with_detach(true);
         let joined = builder.build();
         Ok(joined.map_err(|error| trace::refusal(&error))?.as_raw())

@@ -1,4 +1,4 @@
-//! Limits on v1 hierarchies, where `libcontainer` is not to see them.
+//! Limits of a workload that `libcontainer` is not to set.
 
 use std::fs::File;
 use std::io::Write;
@@ -20,8 +20,8 @@ pub(super) fn take(spec: &mut Spec) -> Option<LinuxResources> {
     limits
 }
 
-/// Sets them. Device rules alone, which every workload has, take one file.
-pub(super) fn apply_v1(
+/// Sets a new workload's. Device rules alone, which every workload has, take one file on v1 and none on v2.
+pub(super) fn apply_first(
     resources: &LinuxResources,
     cgroups: &Cgroups,
     id: &Id,

@@ -4,7 +4,7 @@
 //! which waits for an RCU grace period (kernel/cgroup/cgroup.c `cgroup_procs_write_start()`, v6.12): 9 ms
 //! where a second has 250 ticks. Neither a birth in a cgroup of cgroup2 nor a thread that moves itself by v1's
 //! `tasks` does. So the maker is where it is to be, and unless the workload would notice,
-//! `libcontainer` sees no hierarchy to move it in: see `apart`.
+//! `libcontainer` finds nothing to move it by: see `apart`.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -36,20 +36,20 @@ impl Drop for NoWayBack {
 /// Does the work in a maker, and waits until that has ended; the outcome is a pid. To be called in a process
 /// with one thread, which becomes a subreaper: what the work leaves is its child.
 ///
-/// `enters_all`: it enters the v1 hierarchies that `libcontainer` knows, too.
+/// `alone`: `libcontainer` is kept from placing processes, so the maker is to be in all hierarchies that it knows.
 ///
 /// # Errors
 /// The cgroup lets no process in, or what the work failed for, in its words.
 pub(super) fn make(
     cgroups: &Cgroups,
-    enters_all: bool,
+    alone: bool,
     work: impl FnOnce() -> Result<i32, LaunchError>,
 ) -> Result<u32, LaunchError> {
     let failed = |source| LaunchError::Process {
         what: "cannot make a process in the workload's cgroup",
         source,
     };
-    let birthplace = cgroups.birthplace().map(open_directory).transpose();
+    let birthplace = cgroups.birthplace(alone).map(open_directory).transpose();
     let birthplace = birthplace.map_err(failed)?;
     // What the maker makes keeps the other end open for longer than it lives.
     let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
@@ -58,7 +58,7 @@ pub(super) fn make(
     let birthplace = birthplace.as_ref().map(AsFd::as_fd);
     let Some(maker) = clone::child(birthplace).map_err(failed)? else {
         let no_way_back = NoWayBack;
-        let entered = cgroups.enter_v1(enters_all).map_err(LaunchError::from);
+        let entered = cgroups.enter_v1(alone).map_err(LaunchError::from);
         let done = entered.and_then(|()| work());
         let text = match done {
             Ok(pid) => format!("{MADE}{pid}"),

@@ -25,6 +25,7 @@ mod join;
 mod limits;
 mod maker;
 pub(crate) mod mount;
+mod neighbours;
 mod owner;
 mod process;
 mod seal;

@@ -2,6 +2,7 @@
 //! the workload, and what is left on the host when it is gone.
 
 mod backpressure;
+mod birth;
 pub(crate) mod bundle;
 mod cgroups;
 mod confinement;

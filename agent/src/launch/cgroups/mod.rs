@@ -92,6 +92,16 @@ impl Cgroups {
         Ok(Self { layout, placement })
     }
 
+    /// A cgroup below it in cgroup v2, the same elsewhere.
+    pub(super) fn below(&self, path: Option<&str>) -> Self {
+        let mut below = self.clone();
+        let own = below.placement.paths.get_mut(&HierarchyId::V2);
+        if let (Some(own), Some(path)) = (own, path) {
+            *own = format!("{own}/{path}");
+        }
+        below
+    }
+
     /// On a host that is known by other means.
     #[cfg(test)]
     pub(super) fn in_layout(layout: Layout, placement: Placement) -> Self {

@@ -38,9 +38,10 @@ impl Cgroups {
         }
     }
 
-    /// Where a process of it may be born: its directory in cgroup2, unless `libcontainer` moves it there.
-    pub(crate) fn birthplace(&self) -> Option<PathBuf> {
-        if self.layout.mode() == Mode::Unified {
+    /// Where a process of it is to be born: its directory in cgroup2, unless `libcontainer` moves it there, which it
+    /// does on v2 when it is not kept from it.
+    pub(crate) fn birthplace(&self, kept: bool) -> Option<PathBuf> {
+        if self.layout.mode() == Mode::Unified && !kept {
             return None;
         }
         self.directory(HierarchyId::V2)

@@ -1,6 +1,6 @@
-//! The workload's view of its own cgroups where v1 is mounted.
+//! The workload's view of its own cgroups.
 //!
-//! `libcontainer` 0.7.0 mounts v1 hierarchies writable whatever the specification says
+//! Where v1 is mounted, `libcontainer` 0.7.0 mounts v1 hierarchies writable whatever the specification says
 //! (rootfs/mount.rs, `setup_emulated_subsystem`), and a process that is root in there then lifts its
 //! own limits. So it never gets to see such a mount: the same view is put together of read-only binds.
 
@@ -18,6 +18,14 @@ const BIND: [&str; 6] = ["bind", "ro", "nosuid", "nodev", "noexec", "relatime"];
 /// Is it a view of cgroups?
 pub(in crate::launch) fn is_cgroup_mount(mount: &Mount) -> bool {
     matches!(mount.typ().as_deref(), Some("cgroup" | "cgroup2"))
+}
+
+/// Says which version is meant by `cgroup`, where `libcontainer` cannot find that out: v2.
+pub(super) fn name_kind(spec: &mut Spec) {
+    let mounts = spec.mounts_mut().iter_mut().flatten();
+    for mount in mounts.filter(|mount| is_cgroup_mount(mount)) {
+        mount.set_typ(Some("cgroup2".to_owned()));
+    }
 }
 
 /// Replaces each cgroup mount; or takes them out, if they are made later: whether there were any.

@@ -114,12 +114,13 @@ pub(super) fn rootfs(spec: &Spec, bundle: &Path) -> Result<PathBuf, SpecError> {
 }
 
 /// Makes the specification one that this host can carry out. The cgroups exist already; limits come
-/// after ([`prepare_limits`]). `view_later`: its cgroup mount is left out, and made later.
+/// after ([`prepare_limits`]). `apart`: where it is carried out no hierarchy is in sight, and a view of v1 is made
+/// later.
 pub(super) fn vet(
     mut spec: Spec,
     rootfs: &Path,
     cgroups: &Cgroups,
-    view_later: bool,
+    apart: bool,
 ) -> Result<Vetted, SpecError> {
     let mut warnings = Vec::new();
     mounts::refuse_traps(rootfs)?;
@@ -127,8 +128,17 @@ pub(super) fn vet(
     if let Some(root) = spec.root_mut() {
         root.set_path(rootfs.to_owned());
     }
-    let has_view = cgroups.layout().mode() != Mode::Unified
-        && cgroup_mount::replace(&mut spec, cgroups, view_later, &mut warnings);
+    let has_view = match cgroups.layout().mode() {
+        Mode::Unified => {
+            if apart {
+                cgroup_mount::name_kind(&mut spec);
+            }
+            false
+        }
+        Mode::Hybrid | Mode::Legacy => {
+            cgroup_mount::replace(&mut spec, cgroups, apart, &mut warnings)
+        }
+    };
     let in_user_namespace = has_namespace(&spec, LinuxNamespaceType::User);
     let held = Held::read().map_err(|source| SpecError::Capabilities { source })?;
     let process = spec.process_mut().as_mut();
@@ -141,7 +151,7 @@ pub(super) fn vet(
     Ok(Vetted {
         spec,
         warnings,
-        lacks_view: has_view && view_later,
+        lacks_view: has_view && apart,
     })
 }
 
