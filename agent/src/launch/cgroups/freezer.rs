@@ -1,6 +1,7 @@
 //! Stopping all its processes where they are, and letting them go on.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -45,12 +46,15 @@ impl Cgroups {
         })
     }
 
-    /// Lets them go on.
+    /// Lets them go on. When it is gone there is nobody left who stands still: on v2 the frozen can be killed.
     ///
     /// # Errors
     /// No freezer.
     pub fn thaw(&self) -> Result<(), CgroupError> {
-        self.freezer()?.tell(false)
+        match self.freezer()?.tell(false) {
+            Err(CgroupError::Write { source, .. }) if is_gone(&source) => Ok(()),
+            told => told,
+        }
     }
 
     /// Are they frozen?
@@ -77,6 +81,11 @@ impl Cgroups {
             _ => Err(CgroupError::NoFreezer),
         }
     }
+}
+
+/// Before its file is opened, or after (fs/kernfs/file.c `kernfs_fop_write_iter()`, v6.12).
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(nix::libc::ENODEV)
 }
 
 impl Freezer {

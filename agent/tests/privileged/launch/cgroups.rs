@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use plimsoll::launch::Cgroups;
 use plimsoll::launch::shim::Stdio;
 use serde_json::json;
 
@@ -107,6 +108,18 @@ fn a_workload_over_its_memory_limit_is_said_to_be_oom_killed() {
     let exit = held.wait().unwrap();
     assert_eq!((exit.code, exit.oom_killed), (137, true));
     held.reap().unwrap();
+}
+
+#[test]
+fn a_cgroup_that_is_gone_is_thawed() {
+    let Some(dock) = Dock::new("a_cgroup_that_is_gone_is_thawed") else {
+        return;
+    };
+    let cgroups = Cgroups::at(&format!("{}/a", dock.parent)).unwrap();
+    cgroups.make().unwrap();
+    cgroups.freeze().unwrap();
+    cgroups.remove().unwrap();
+    cgroups.thaw().unwrap();
 }
 
 /// As an operator would.
