@@ -29,8 +29,11 @@ struct Arguments {
 }
 const _: () = assert!(size_of::<Arguments>() == 88);
 
+/// A process, and its pidfd.
+pub(super) type Cloned = (Pid, OwnedFd);
+
 /// A child, born in a cgroup of cgroup2 if one is given. `None` in the process that comes of it.
-pub(super) fn child(cgroup: Option<BorrowedFd<'_>>) -> io::Result<Option<Pid>> {
+pub(super) fn child(cgroup: Option<BorrowedFd<'_>>) -> io::Result<Option<Cloned>> {
     let mut arguments = Arguments {
         exit_signal: nix::libc::SIGCHLD.unsigned_abs().into(),
         ..Arguments::default()
@@ -39,35 +42,34 @@ pub(super) fn child(cgroup: Option<BorrowedFd<'_>>) -> io::Result<Option<Pid>> {
         arguments.flags = CLONE_INTO_CGROUP;
         arguments.cgroup = cgroup.as_raw_fd().unsigned_abs().into();
     }
-    clone(&arguments)
+    clone(arguments)
 }
 
-/// A sibling: a child of this process's parent; with its pidfd. `None` in the process that comes of it.
-pub(super) fn sibling() -> io::Result<Option<(Pid, OwnedFd)>> {
-    let mut pidfd: i32 = -1;
-    let arguments = Arguments {
-        flags: CLONE_PARENT | CLONE_PIDFD,
-        pidfd: std::ptr::from_mut(&mut pidfd) as u64,
+/// A sibling: a child of this process's parent. `None` in the process that comes of it.
+pub(super) fn sibling() -> io::Result<Option<Cloned>> {
+    clone(Arguments {
+        flags: CLONE_PARENT,
         ..Arguments::default()
-    };
-    let pid = clone(&arguments)?;
-    // SAFETY: the kernel made it for this process, and nobody else knows of it.
-    Ok(pid.map(|pid| (pid, unsafe { OwnedFd::from_raw_fd(pidfd) })))
+    })
 }
 
-fn clone(arguments: &Arguments) -> io::Result<Option<Pid>> {
+fn clone(mut arguments: Arguments) -> io::Result<Option<Cloned>> {
+    let mut pidfd: i32 = -1;
+    arguments.flags |= CLONE_PIDFD;
+    arguments.pidfd = std::ptr::from_mut(&mut pidfd) as u64;
     // SAFETY: memory is not shared with the process that comes of it, which goes on here with a copy of
-    // the only thread; the arguments are as long as they say, and what they point to is the caller's.
+    // the only thread; the arguments are as long as they say, and the pidfd's place is there until it returns.
     let pid = unsafe {
         nix::libc::syscall(
             nix::libc::SYS_clone3,
-            std::ptr::from_ref(arguments),
+            &raw const arguments,
             size_of::<Arguments>(),
         )
     };
-    match i32::try_from(pid) {
-        Ok(0) => Ok(None),
-        Ok(pid) if pid > 0 => Ok(Pid::from_raw(pid)),
+    match i32::try_from(pid).map(|pid| (pid, Pid::from_raw(pid))) {
+        Ok((0, _)) => Ok(None),
+        // SAFETY: the kernel made it for this process, and nobody else knows of it.
+        Ok((1.., Some(pid))) => Ok(Some((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))),
         _ => Err(io::Error::last_os_error()),
     }
 }

@@ -15,6 +15,7 @@ use super::cgroups::Cgroups;
 use super::confinement::Confinement;
 use super::console::{self, ConsoleSocket, console_size};
 use super::executor::Program;
+use super::maker::Maker;
 use super::neighbours::Neighbours;
 use super::spec::{self, Besides, Devices, Warning};
 use super::state::{Phase, State, now};
@@ -90,6 +91,8 @@ pub struct Created {
     pub warnings: Vec<Warning>,
     /// With [`Terminal::Kept`], if the specification asks for a terminal.
     pub master: Option<OwnedFd>,
+    /// To be waited for before it is started: until then it counts for the workload's limits.
+    pub maker: Maker,
 }
 
 /// Makes it. To be called in a process with one thread, in a sealed executable.
@@ -193,7 +196,8 @@ impl Attempt<'_> {
             owner::hand_over(own_stdio(), user);
         }
 
-        let init = self.run_libcontainer(console.as_ref(), confinement, apart.as_ref())?;
+        let (init, mut maker) =
+            self.run_libcontainer(console.as_ref(), confinement, apart.as_ref())?;
         let init = Process::of(init).map_err(unknown_process)?;
         let pidfd = init.open().map_err(unknown_process)?;
         let pidfd = pidfd.ok_or_else(|| LaunchError::Runtime("it ended at once".to_owned()))?;
@@ -216,6 +220,9 @@ impl Attempt<'_> {
         self.dir
             .write_state(&self.state)
             .map_err(|source| LaunchError::State { id, source })?;
+        if !self.order.held {
+            maker.await_end()?;
+        }
         Ok(Created {
             state: self.state.clone(),
             init,
@@ -223,6 +230,7 @@ impl Attempt<'_> {
             cgroups: keys,
             warnings,
             master,
+            maker,
         })
     }
 
@@ -261,7 +269,7 @@ impl Attempt<'_> {
         console: Option<&ConsoleSocket>,
         confinement: Option<Confinement>,
         apart: Option<&Apart>,
-    ) -> Result<u32, LaunchError> {
+    ) -> Result<(u32, Maker), LaunchError> {
         let root = runtime_root(&self.dir);
         let stdio = self.order.stdio.take();
         owner::leave_keyring();

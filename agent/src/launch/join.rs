@@ -168,7 +168,7 @@ fn run_libcontainer(
         lacks_view: false,
         neighbours: Neighbours::of(&container.state().rootfs, spec, &[container.dir().path()]),
     });
-    maker::make(&cgroups, apart.is_some(), || {
+    let (joined, mut maker) = maker::make(&cgroups, apart.is_some(), || {
         if let Some(apart) = &apart {
             apart.leave(&cgroups)?;
         }
@@ -195,7 +195,9 @@ fn run_libcontainer(
             .with_detach(true);
         let joined = builder.build();
         Ok(joined.map_err(|error| trace::refusal(&error))?.as_raw())
-    })
+    })?;
+    maker.await_end()?;
+    Ok(joined)
 }
 
 /// A workload that manages its own cgroups on v2 has moved its first process down, and its own cgroup

@@ -11,6 +11,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -33,8 +34,35 @@ impl Drop for NoWayBack {
     }
 }
 
-/// Does the work in a maker, and waits until that has ended; the outcome is a pid. To be called in a process
-/// with one thread, which becomes a subreaper: what the work leaves is its child.
+/// A maker whose work is done. Ending takes it a while: the kernel waits for a grace period, shorter than
+/// that other one, when a mount namespace goes.
+#[derive(Debug)]
+#[must_use = "it is in the workload's cgroup until it has ended"]
+pub struct Maker(Option<Pid>);
+
+impl Maker {
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub fn await_end(&mut self) -> Result<(), LaunchError> {
+        let Some(pid) = self.0 else { return Ok(()) };
+        loop {
+            match waitpid(Some(pid), WaitOptions::empty()) {
+                Err(Errno::INTR) => {}
+                // By whoever waits for all children.
+                Ok(_) | Err(Errno::CHILD) => {
+                    self.0 = None;
+                    return Ok(());
+                }
+                Err(error) => return Err(failed(error.into())),
+            }
+        }
+    }
+}
+
+/// Does the work in a maker; the outcome is a pid. To be called in a process with one thread, which becomes a
+/// subreaper: what the work leaves is its child, once the maker has ended.
 ///
 /// `alone`: `libcontainer` is kept from placing processes, so the maker is to be in all hierarchies that it knows.
 ///
@@ -44,11 +72,7 @@ pub(super) fn make(
     cgroups: &Cgroups,
     alone: bool,
     work: impl FnOnce() -> Result<i32, LaunchError>,
-) -> Result<u32, LaunchError> {
-    let failed = |source| LaunchError::Process {
-        what: "cannot make a process in the workload's cgroup",
-        source,
-    };
+) -> Result<(u32, Maker), LaunchError> {
     let birthplace = cgroups.birthplace(alone).map(open_directory).transpose();
     let birthplace = birthplace.map_err(failed)?;
     // What the maker makes keeps the other end open for longer than it lives.
@@ -56,7 +80,7 @@ pub(super) fn make(
     let (told, outcome) = pipe_with(flags).map_err(|errno| failed(errno.into()))?;
     set_child_subreaper(Some(getpid())).map_err(|errno| failed(errno.into()))?;
     let birthplace = birthplace.as_ref().map(AsFd::as_fd);
-    let Some(maker) = clone::child(birthplace).map_err(failed)? else {
+    let Some((maker, pidfd)) = clone::child(birthplace).map_err(failed)? else {
         let no_way_back = NoWayBack;
         let entered = cgroups.enter_v1(alone).map_err(LaunchError::from);
         let done = entered.and_then(|()| work());
@@ -73,14 +97,24 @@ pub(super) fn make(
         // SAFETY: it ends this process; what is to be done at an exit is its parent's to do.
         unsafe { nix::libc::_exit(0) }
     };
-    await_end(maker).map_err(failed)?;
+    let mut maker = Maker(Some(maker));
+    let mut awaited = [
+        PollFd::new(told.as_fd(), PollFlags::POLLIN),
+        PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
+    ];
+    // A process that is killed says nothing.
+    while poll(&mut awaited, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
     let mut text = vec![0; LONGEST];
     let length = File::from(told).read(&mut text).unwrap_or(0);
     text.truncate(length);
     let text = String::from_utf8_lossy(&text);
-    match text.strip_prefix(MADE).map(str::parse) {
-        Some(Ok(pid)) => Ok(pid),
-        Some(Err(_)) => Err(LaunchError::Runtime("no process came of it".to_owned())),
+    let made = text.strip_prefix(MADE).map(str::parse);
+    if let Some(Ok(pid)) = made {
+        return Ok((pid, maker));
+    }
+    maker.await_end()?;
+    match made {
+        Some(_) => Err(LaunchError::Runtime("no process came of it".to_owned())),
         None if text.is_empty() => Err(LaunchError::Runtime("its maker was killed".to_owned())),
         None => Err(LaunchError::Runtime(text.into_owned())),
     }
@@ -91,11 +125,9 @@ fn open_directory(path: PathBuf) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
-fn await_end(maker: Pid) -> io::Result<()> {
-    loop {
-        match waitpid(Some(maker), WaitOptions::empty()) {
-            Err(Errno::INTR) => {}
-            ended => return Ok(ended.map(drop)?),
-        }
+fn failed(source: io::Error) -> LaunchError {
+    LaunchError::Process {
+        what: "cannot make a process in the workload's cgroup",
+        source,
     }
 }

@@ -48,6 +48,7 @@ pub use filter::FilterError;
 pub use foreground::Foreground;
 pub use id::{Id, InvalidId};
 pub use join::{JoinOrder, Joined, join};
+pub use maker::Maker;
 pub use process::Process;
 pub use seal::{SealError, Sealed, ensure_sealed};
 pub use settle::{Fate, settle, settle_one};

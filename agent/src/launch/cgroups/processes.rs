@@ -131,8 +131,11 @@ impl Cgroups {
 }
 
 fn list(directory: &Path, pids: &mut BTreeSet<u32>) {
-    // Removed meanwhile, or threaded: then its parent lists its processes.
-    let listed = fs::read_to_string(directory.join(PROCS)).unwrap_or_default();
+    let listed = match fs::read_to_string(directory.join(PROCS)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return,
+        // Threaded: then its parent lists its processes.
+        listed => listed.unwrap_or_default(),
+    };
     // 0 stands for a process of a pid namespace that is not below ours.
     pids.extend(
         listed

@@ -173,7 +173,7 @@ fn hold_workload(
     let _ = link.send(&Report::Made(made), &[created.pidfd.as_fd()]);
     drop(created.pidfd);
 
-    let mut running = container.clone();
+    let (mut running, mut maker) = (container.clone(), created.maker);
     let mut holder = Holder {
         signals,
         link: Some(link),
@@ -185,7 +185,7 @@ fn hold_workload(
         expects_client: None,
         at_rest: false,
         rest: REST,
-        start: Box::new(move || running.start()),
+        start: Box::new(move || maker.await_end().and_then(|()| running.start())),
     };
     let mut exit = holder.hold().map_err(lost)?;
     // Processes that outlived the first one end with it, and had things to say too.
