@@ -105,6 +105,7 @@ impl Shared {
         for path in StateDir::set_damaged_aside(&workloads).map_err(unread)? {
             tracing::error!(path = %path.display(), "state not understood; set aside, and what it was of is ended");
         }
+        self.parent.require()?;
         self.end_idle_shims()?;
         let unread = EngineError::io("read", &workloads);
         let settled = settle(&workloads).map_err(unread)?;
@@ -250,7 +251,7 @@ impl Shared {
                 holders.extend(joiner.ok().map(|joiner| joiner.shim));
             }
         }
-        let home = Cgroups::at(&self.shims()).map_err(LaunchError::from)?;
+        let home = Cgroups::at(&self.parent.shims()).map_err(LaunchError::from)?;
         for pid in home.processes() {
             if holders.iter().all(|shim| shim.pid != pid)
                 && let Ok(process) = Process::of(pid)
@@ -284,7 +285,7 @@ impl Shared {
     }
 
     fn remove_cgroups(&self, running: &[Id]) -> Result<(), EngineError> {
-        let parent = Cgroups::at(&self.cgroup_parent).map_err(LaunchError::from)?;
+        let parent = Cgroups::at(&self.parent.path).map_err(LaunchError::from)?;
         let mut names = std::collections::BTreeSet::new();
         for &hierarchy in parent.placement().paths.keys() {
             let Some(directory) = parent.directory(hierarchy) else {
@@ -300,7 +301,7 @@ impl Shared {
             if !is_id || running.iter().any(|id| id.as_str() == name) {
                 continue;
             }
-            let path = format!("{}/{name}", self.cgroup_parent.trim_end_matches('/'));
+            let path = format!("{}/{name}", self.parent.path);
             end_cgroup(&path)?;
         }
         Ok(())

@@ -74,7 +74,7 @@ impl Shared {
     fn cgroup_of(&self, id: &Id, host: Option<&HostConfig>) -> String {
         let asked = host.and_then(|host| host.cgroup_parent.as_deref());
         let parent = asked.filter(|path| !path.is_empty());
-        let parent = parent.unwrap_or(&self.cgroup_parent);
+        let parent = parent.unwrap_or(&self.parent.path);
         format!("/{}/{id}", parent.trim_matches('/'))
     }
 }

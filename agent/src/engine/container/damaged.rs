@@ -41,7 +41,7 @@ impl Shared {
                 ..ContainerCreateBody::default()
             },
             image: None,
-            cgroup: format!("{}/{id}", self.cgroup_parent.trim_end_matches('/')),
+            cgroup: format!("{}/{id}", self.parent.path),
             mounts: Vec::new(),
             log: LogOptions::default(),
         }

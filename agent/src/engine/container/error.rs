@@ -86,6 +86,8 @@ pub enum EngineError {
     Launch(#[from] LaunchError),
     #[error("{path} is used by another agent", path = .0.display())]
     InUse(PathBuf),
+    #[error("the cgroup {cgroup} has containers of another agent, with `engine.data_dir` {owner}", owner = .owner.display())]
+    CgroupInUse { cgroup: String, owner: PathBuf },
     #[error("the engine is being shut down")]
     ShuttingDown,
 }
@@ -113,9 +115,11 @@ impl EngineError {
                 _ => ErrorKind::BadParameter,
             },
             Self::Part { kind, .. } => *kind,
-            Self::Io { .. } | Self::Launch(_) | Self::InUse(_) | Self::ShuttingDown => {
-                ErrorKind::System
-            }
+            Self::Io { .. }
+            | Self::Launch(_)
+            | Self::InUse(_)
+            | Self::CgroupInUse { .. }
+            | Self::ShuttingDown => ErrorKind::System,
         }
     }
 

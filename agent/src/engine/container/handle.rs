@@ -16,6 +16,7 @@ use super::cell::Cell;
 use super::events::Events;
 use super::exec::Execs;
 use super::model::ContainerDir;
+use super::parent::Parent;
 use super::parts::Parts;
 use super::registry::Registry;
 use super::spares::Spares;
@@ -35,8 +36,6 @@ const LOCK: &str = "lock";
 /// How long the lock is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 const WAIT: Duration = Duration::from_millis(5);
-/// Child of the parent cgroup that shims live in; no id is that short.
-const SHIMS: &str = "shims";
 
 /// What an engine is made of.
 pub struct EngineParts {
@@ -90,7 +89,7 @@ pub(super) struct Shared {
     pub(super) spares: Spares,
     pub(super) events: Events,
     pub(super) counters: Counters,
-    pub(super) cgroup_parent: String,
+    pub(super) parent: Parent,
     pub(super) on_made: OnMade,
     pub(super) token: CancellationToken,
     pub(super) tasks: TaskTracker,
@@ -116,15 +115,17 @@ impl Shared {
         private_dir(&config.run_dir.join(WORKLOADS))?;
         private_dir(&config.run_dir.join(BUNDLES))?;
         let lock = lock(&config.data_dir.join(LOCK))?;
-        let shims = format!("{}/{SHIMS}", cgroup_parent.trim_end_matches('/'));
+        let data = config.data_dir.canonicalize();
+        let data = data.map_err(EngineError::io("resolve", &config.data_dir))?;
+        let parent = Parent::new(&cgroup_parent, data);
         Ok(Self {
             parts: Parts::open(&config, layout, events.clone())?,
             registry: Registry::default(),
             execs: Execs::default(),
-            spares: Spares::new(sealed, shims),
+            spares: Spares::new(sealed, parent.clone()),
             events,
             counters: Counters::default(),
-            cgroup_parent,
+            parent,
             on_made,
             token,
             tasks: TaskTracker::new(),
@@ -154,11 +155,6 @@ impl Shared {
 
     pub(super) fn dir(&self, id: &Id) -> ContainerDir {
         ContainerDir::new(&self.containers(), &self.bundles(), id)
-    }
-
-    /// The cgroup that shims live in.
-    pub(super) fn shims(&self) -> String {
-        format!("{}/{SHIMS}", self.cgroup_parent.trim_end_matches('/'))
     }
 }
 

@@ -26,6 +26,7 @@ mod logs;
 mod model;
 mod name;
 mod network_verbs;
+mod parent;
 mod part_filter;
 mod parts;
 mod pause;

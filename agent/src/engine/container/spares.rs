@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use super::cell::held;
+use super::parent::Parent;
 use crate::launch::Sealed;
 use crate::launch::shim::{ShimError, Spare, Zygote};
 
@@ -10,16 +11,15 @@ use crate::launch::shim::{ShimError, Spare, Zygote};
 #[derive(Debug)]
 pub(super) struct Spares {
     sealed: Sealed,
-    /// The cgroup they live in.
-    home: String,
+    parent: Parent,
     zygote: Mutex<Option<Zygote>>,
 }
 
 impl Spares {
-    pub(super) fn new(sealed: Sealed, home: String) -> Self {
+    pub(super) fn new(sealed: Sealed, parent: Parent) -> Self {
         Self {
             sealed,
-            home,
+            parent,
             zygote: Mutex::new(None),
         }
     }
@@ -43,7 +43,9 @@ impl Spares {
                 }
             }
         }
-        let fresh = Zygote::start(&self.sealed, &self.home)?;
+        let taken = self.parent.take();
+        taken.map_err(|error| ShimError::Refused(error.with_causes()))?;
+        let fresh = Zygote::start(&self.sealed, &self.parent.shims())?;
         let spare = fresh.spare();
         *zygote = Some(fresh);
         spare
@@ -57,8 +59,11 @@ impl Spares {
         }
     }
 
-    /// Lets the zygote end.
+    /// Lets the zygote end, and waits for that.
     pub(super) fn clear(&self) {
-        held(&self.zygote).take();
+        let ended = held(&self.zygote).take().map(Zygote::end);
+        if let Some(Err(error)) = ended {
+            tracing::debug!(%error, "zygote not reaped");
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod freezer;
 mod make;
+mod owner;
 mod processes;
 mod remove;
 

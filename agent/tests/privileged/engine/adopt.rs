@@ -121,3 +121,34 @@ async fn two_agents_do_not_share_a_directory() {
     manned.leave().await;
     harbour.man().await.leave().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_does_not_end_the_containers_of_another() {
+    let Some(harbour) = Harbour::new("an_agent_does_not_end_the_containers_of_another") else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let other = Harbour::of(directory.path(), &harbour.parent);
+    let idle = other.man().await;
+    let manned = harbour.man().await;
+    let id = manned.run(harbour.body("sleep 60")).await;
+    // It was there before; and it comes after, with the first at work or gone.
+    let created = idle
+        .engine
+        .create(None, harbour.body("true"))
+        .await
+        .unwrap();
+    let refused = idle.engine.start(&created.id).await.unwrap_err();
+    let owner = harbour.directory.join("data").display().to_string();
+    assert!(refused.to_string().contains(&owner), "{refused}");
+    idle.leave().await;
+    assert!(other.try_man().await.is_err());
+    manned.leave().await;
+    let refused = other.try_man().await.err().unwrap();
+    assert!(refused.to_string().contains(&owner), "{refused}");
+
+    let manned = harbour.man().await;
+    assert_eq!(manned.status(&id).await, "running");
+    manned.clear().await;
+    other.man().await.leave().await;
+}
