@@ -23,7 +23,9 @@ const RUNNING: usize = 500;
 /// dockerd is slow to come up and to start containers.
 const DOCKER_RUNS: usize = 10;
 const DOCKER_READY: Duration = Duration::from_secs(30);
-/// After each command, so that what it left to be cleared away is not in the next one's way.
+/// Of a command, without a breath between them.
+const BLOCK: usize = 20;
+/// Before others' commands, so that what these left to be cleared away is not in their way.
 const BREATH: Duration = Duration::from_millis(60);
 
 pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
@@ -37,51 +39,39 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
          in memory, ours and crun's; what containers write is on the disk.",
     );
     report.line("");
-    let mut peers = vec![(
-        "plimsoll run",
-        runs(plan.launches, || ours(&agent, &rootfs))?,
-    )];
-    match Crun::find(folder.path(), &rootfs) {
-        Ok(crun) => {
-            // In turns with ours, so that both see the same machine.
-            let (mut first, mut second) = (Vec::new(), Vec::new());
-            for _ in 0..plan.launches {
-                first.push(timed_at_rest(&mut ours(&agent, &rootfs))?);
-                second.push(timed_at_rest(&mut crun.command())?);
-            }
-            peers[0].1 = first;
-            peers.push(("crun run", second));
-        }
+    let direct = PathBuf::from(format!("{}:rw", rootfs.display()));
+    let own = || ours(&agent, &rootfs);
+    let own_direct = || ours(&agent, &direct);
+    let mut runtimes: Vec<(&str, Run<'_>)> = vec![
+        ("plimsoll run", &own),
+        ("plimsoll run, `--rootfs DIR:rw`", &own_direct),
+    ];
+    let crun = Crun::find(folder.path(), &rootfs);
+    let peer = || {
+        crun.as_ref()
+            .ok()
+            .map_or_else(|| Command::new("crun"), Crun::command)
+    };
+    match &crun {
+        Ok(_) => runtimes.push(("crun run", &peer)),
         Err(reason) => report.line(&format!("crun is not beside it: {reason:#}.")),
     }
+    let mut times = in_turns(&runtimes, plan.launches, 1)?;
     match Docker::start(folder.path(), &rootfs) {
-        Ok(docker) => peers.push(("docker run", runs(DOCKER_RUNS, || docker.command())?)),
+        Ok(docker) => times.extend(in_turns(
+            &[("docker run", &|| docker.command())],
+            DOCKER_RUNS,
+            1,
+        )?),
         Err(reason) => report.line(&format!("docker is not beside it: {reason:#}.")),
     }
-    let base = peers.first().and_then(|(_, times)| median(times));
-    let mut table = Table::new(&[
-        "command",
-        "runs",
-        "least",
-        "median",
-        "p95",
-        "median to ours",
-    ]);
-    for (name, times) in &peers {
-        let number = |value: Option<f64>| {
-            value.map_or("–".to_owned(), |time| format!("{:.2}", time * 1e3))
-        };
-        let ratio = median(times).zip(base).map(|(own, base)| own / base);
-        table.row(vec![
-            (*name).to_owned(),
-            times.len().to_string(),
-            number(percentile(times, 0.0)),
-            number(median(times)),
-            number(percentile(times, 95.0)),
-            ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}")),
-        ]);
-    }
-    report.table(&table);
+    report.table(&table(&times));
+    report.line("");
+    report.line(&format!(
+        "{BLOCK} of each, one right after the other, then {BLOCK} of the next:"
+    ));
+    report.line("");
+    report.table(&table(&in_turns(&runtimes, plan.launches, BLOCK)?));
     concurrent(&agent, &rootfs, report)?;
     many(&agent, &rootfs, report)
 }
@@ -104,15 +94,59 @@ fn timed(command: &mut Command) -> Result<f64> {
     Ok(took)
 }
 
-fn runs(count: usize, command: impl Fn() -> Command) -> Result<Vec<f64>> {
+type Run<'a> = &'a dyn Fn() -> Command;
+type Times<'a> = (&'a str, Vec<f64>);
+
+/// Some of each, then some of the next, so that all see the same machine.
+fn in_turns<'a>(
+    commands: &[(&'a str, Run<'_>)],
+    count: usize,
+    block: usize,
+) -> Result<Vec<Times<'a>>> {
+    let mut times: Vec<Times<'a>> = commands
+        .iter()
+        .map(|(name, _)| (*name, Vec::new()))
+        .collect();
     // The first is another's cold caches.
-    timed(&mut command())?;
-    (0..count).map(|_| timed_at_rest(&mut command())).collect()
+    for (_, command) in commands {
+        timed(&mut command())?;
+    }
+    for _ in 0..count.div_ceil(block) {
+        for ((_, command), (_, times)) in commands.iter().zip(&mut times) {
+            interrupt::sleep(BREATH)?;
+            for _ in 0..block {
+                times.push(timed(&mut command())?);
+            }
+        }
+    }
+    Ok(times)
 }
 
-fn timed_at_rest(command: &mut Command) -> Result<f64> {
-    interrupt::sleep(BREATH)?;
-    timed(command)
+fn table(all: &[Times<'_>]) -> Table {
+    let base = all.first().and_then(|(_, times)| median(times));
+    let mut table = Table::new(&[
+        "command",
+        "runs",
+        "least",
+        "median",
+        "p95",
+        "median to ours",
+    ]);
+    for (name, times) in all {
+        let number = |value: Option<f64>| {
+            value.map_or("–".to_owned(), |time| format!("{:.2}", time * 1e3))
+        };
+        let ratio = median(times).zip(base).map(|(own, base)| own / base);
+        table.row(vec![
+            (*name).to_owned(),
+            times.len().to_string(),
+            number(percentile(times, 0.0)),
+            number(median(times)),
+            number(percentile(times, 95.0)),
+            ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}")),
+        ]);
+    }
+    table
 }
 
 fn ours(agent: &Agent, rootfs: &Path) -> Command {
