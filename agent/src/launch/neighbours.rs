@@ -4,6 +4,7 @@
 //! `libcontainer` would read a table of hundreds of lines thirteen times at each start, and its init copy it and
 //! tear it down.
 
+use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,9 @@ use rustix::mount::{UnmountFlags, unmount};
 
 use super::mount::{attach, copy};
 
+/// So few lines are read in less than the grace period that it takes to be rid of them.
+const FEW: usize = 32;
+
 /// All that is mounted in a directory but one root file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Neighbours {
@@ -22,13 +26,13 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
-    /// `None` if there are none that can be told, or something is needed that may be among them: by the
+    /// `None` if there are few or none that can be told, or something is needed that may be among them: by the
     /// specification, or for making the workload.
     pub(super) fn of(rootfs: &Path, spec: &Spec, needed: &[&Path]) -> Option<Self> {
         let directory = rootfs.parent()?;
         let is_apart = directory.parent().is_some() && is_mount(rootfs) && is_mount(directory);
         let own = needed.iter().all(|path| is_elsewhere(path, directory));
-        (is_apart && own && !is_among(spec, directory)).then(|| Self {
+        (is_apart && own && are_many(directory) && !is_among(spec, directory)).then(|| Self {
             directory: directory.to_owned(),
             rootfs: rootfs.to_owned(),
         })
@@ -68,6 +72,10 @@ fn is_elsewhere(path: &Path, directory: &Path) -> bool {
     !path.starts_with(directory) && !directory.starts_with(&path)
 }
 
+fn are_many(directory: &Path) -> bool {
+    fs::read_dir(directory).is_ok_and(|entries| entries.take(FEW + 1).count() > FEW)
+}
+
 /// Told since Linux 5.8 (fs/stat.c); workloads need a newer one.
 fn is_mount(path: &Path) -> bool {
     let found = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty());
@@ -77,8 +85,6 @@ fn is_mount(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-
-    use std::fs;
 
     use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
     use rustix::thread::{UnshareFlags, unshare_unsafe};
@@ -133,15 +139,18 @@ mod tests {
                 let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
                 mount_change("/", private).unwrap();
                 mount_bind(directory, directory).unwrap();
-                for name in ["a", "b", "c"] {
+                let add = |name: &str| {
                     let target = directory.join(name);
                     fs::create_dir(&target).unwrap();
                     mount("tmpfs", &target, "tmpfs", MountFlags::empty(), None).unwrap();
                     fs::write(target.join(name), "").unwrap();
-                }
+                };
+                ["a", "b", "c"].into_iter().for_each(add);
                 let spec = Spec::default();
-                assert_eq!(Neighbours::of(&directory.join("x"), &spec, &[]), None);
                 let rootfs = directory.join("b");
+                assert_eq!(Neighbours::of(&rootfs, &spec, &[]), None);
+                (0..FEW).for_each(|number| add(&number.to_string()));
+                assert_eq!(Neighbours::of(&directory.join("x"), &spec, &[]), None);
                 let needed = directory.join("c/file");
                 assert_eq!(Neighbours::of(&rootfs, &spec, &[&needed]), None);
                 let neighbours = Neighbours::of(&rootfs, &spec, &[Path::new("/usr/lib")]);

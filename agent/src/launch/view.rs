@@ -38,6 +38,8 @@ impl View {
     /// Mounts it in a process's mount namespace, of which this process has only one thread and nothing more
     /// to do. What is there is the kernel's, not the workload's: it has not run yet, and `/sys` is a sysfs.
     pub(super) fn mount(self, pid: i32, destination: &Path) -> io::Result<()> {
+        // It goes with this process: the kernel waits for a grace period when a mount namespace goes.
+        std::mem::forget(File::open("/proc/self/ns/mnt")?);
         let namespace = File::open(format!("/proc/{pid}/ns/mnt"))?;
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
