@@ -169,11 +169,11 @@ impl Engine {
         match clearing {
             Clearing::Done => return,
             Clearing::Shim(mut held) => {
-                if heard(&held).await.is_ok() {
-                    // Killed: what it left is settled below.
-                    drop(held.wait_cleared());
-                }
+                let is_done = heard(&held).await.is_ok() && held.wait_cleared().is_ok();
                 self.reap_later(held);
+                if is_done {
+                    return;
+                }
             }
             Clearing::Line(mut stream) => {
                 let mut rest = [0; CHUNK];
