@@ -21,7 +21,10 @@ async fn exit_codes_come_out_and_nothing_is_left() {
         assert_eq!(state.exit_code, Some(code));
         assert_eq!(state.oom_killed, Some(false));
         assert_eq!(state.running, Some(false));
-        assert!(harbour.cgroups(&id).is_empty());
+        // Its end is told first.
+        crate::support::poll("its cgroups' end", || {
+            harbour.cgroups(&id).is_empty().then_some(())
+        });
         // A second time, as a new run of the same container.
         let exit = engine.wait(&id, WaitCondition::NextExit).unwrap();
         engine.start(&id).await.unwrap();
