@@ -33,11 +33,12 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     let rootfs = rootfs(folder.path())?;
     let agent = Agent::start(Variant::Engine)?;
     report.heading("Launch: `true` from the command to its exit, milliseconds");
-    report.line(
-        "A busybox root file system, no network; commands take turns, and nothing runs for 60 ms before each. crun runs in a mount namespace \
-         without cgroup2 where the host is hybrid, which is made before the clock starts. State of what runs is \
-         in memory, ours and crun's; what containers write is on the disk.",
-    );
+    report.line(&format!(
+        "A busybox root file system, no network; commands take turns, and nothing runs for {} before each. crun \
+         runs in a mount namespace without cgroup2 where the host is hybrid, which is made before the clock starts. \
+         State of what runs is in memory, ours and crun's; what containers write is on the disk.",
+        ms(BREATH.as_secs_f64())
+    ));
     report.line("");
     let direct = PathBuf::from(format!("{}:rw", rootfs.display()));
     let own = || ours(&agent, &rootfs);
@@ -47,13 +48,9 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
         ("plimsoll run, `--rootfs DIR:rw`", &own_direct),
     ];
     let crun = Crun::find(folder.path(), &rootfs);
-    let peer = || {
-        crun.as_ref()
-            .ok()
-            .map_or_else(|| Command::new("crun"), Crun::command)
-    };
-    match &crun {
-        Ok(_) => runtimes.push(("crun run", &peer)),
+    let peer = crun.as_ref().map(|crun| || crun.command());
+    match &peer {
+        Ok(peer) => runtimes.push(("crun run", peer)),
         Err(reason) => report.line(&format!("crun is not beside it: {reason:#}.")),
     }
     let mut times = in_turns(&runtimes, plan.launches, 1)?;

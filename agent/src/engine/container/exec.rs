@@ -288,10 +288,8 @@ impl Shared {
         attached: bool,
         size: Option<(u16, u16)>,
     ) -> Result<(Held, Option<Line>), EngineError> {
-        let process = self
-            .parts
-            .exec_process(&self.bundle(&cell.id), config, size)?;
-        let file = self.bundle(&cell.id).join(format!("{id}.json"));
+        let process = self.parts.exec_process(cell.dir.bundle(), config, size)?;
+        let file = cell.dir.bundle().join(format!("{id}.json"));
         let written = write(&file, &process, Durability::Agent);
         written.map_err(EngineError::io("write", &file))?;
         let stdio = if config.tty == Some(true) {

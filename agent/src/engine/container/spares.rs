@@ -43,20 +43,24 @@ impl Spares {
                 }
             }
         }
-        let taken = self.parent.take();
-        taken.map_err(|error| ShimError::Refused(error.with_causes()))?;
-        let fresh = Zygote::start(&self.sealed, &self.parent.shims())?;
+        let fresh = self.start()?;
         let spare = fresh.spare();
         *zygote = Some(fresh);
         spare
     }
 
-    /// Has a zygote ready.
+    /// Has a zygote ready, before anybody wants a shim.
     pub(super) fn prepare(&self) {
-        let dismissed = self.take().map(Spare::dismiss);
-        if let Err(error) = dismissed {
-            tracing::warn!(%error, "no shim ahead of need");
+        match self.start() {
+            Ok(fresh) => *held(&self.zygote) = Some(fresh),
+            Err(error) => tracing::warn!(%error, "no shim ahead of need"),
         }
+    }
+
+    fn start(&self) -> Result<Zygote, ShimError> {
+        let taken = self.parent.take();
+        taken.map_err(|error| ShimError::Refused(error.with_causes()))?;
+        Zygote::start(&self.sealed, &self.parent.shims())
     }
 
     /// Lets the zygote end, and waits for that.

@@ -28,7 +28,7 @@ impl Cgroups {
     /// Makes it somebody's, wherever it is.
     ///
     /// # Errors
-    /// It is in no hierarchy.
+    /// The kernel does not keep the attribute.
     pub fn give(&self, owner: &Path) -> Result<(), CgroupError> {
         for (_, directory) in self.directories() {
             let value = owner.as_os_str().as_bytes();

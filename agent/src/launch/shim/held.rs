@@ -137,7 +137,7 @@ impl End {
     }
 
     /// Hangs up, and waits until the other has ended, which is this process's child.
-    fn part(self) -> io::Result<()> {
+    pub(super) fn part(self) -> io::Result<()> {
         drop(self.link);
         loop {
             match waitid(WaitId::PidFd(self.process.as_fd()), WaitIdOptions::EXITED) {

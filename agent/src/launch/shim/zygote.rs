@@ -2,12 +2,12 @@
 //!
 //! What a shim needs before it has a request is there already. A clone takes a fraction of what it takes to start
 //! the executable; and it is born where it is to be, so that nobody has to be moved there by his pid (see
-//! [`maker`](crate::launch)). It is a child of the agent's, as the zygote is.
+//! `maker`). It is a child of the agent's, as the zygote is.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,6 @@ enum Answer {
 #[derive(Debug)]
 pub struct Zygote {
     end: End,
-    child: Child,
 }
 
 impl Zygote {
@@ -61,7 +60,7 @@ impl Zygote {
         let process = pidfd.map_err(|errno| ShimError::Start(errno.into()))?;
         let pid = child.id();
         let end = End { link, pid, process };
-        Ok(Self { end, child })
+        Ok(Self { end })
     }
 
     /// A shim, that leads a session of its own and outlives this process once it has a request.
@@ -93,9 +92,8 @@ impl Zygote {
     ///
     /// # Errors
     /// Somebody else waited for it.
-    pub fn end(mut self) -> io::Result<()> {
-        drop(self.end);
-        self.child.wait().map(drop)
+    pub fn end(self) -> io::Result<()> {
+        self.end.part()
     }
 }
 
