@@ -125,6 +125,15 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Does it not come with every process or cgroup?
+    #[must_use]
+    pub const fn is_seldom(&self) -> bool {
+        matches!(
+            self,
+            Self::OomKill { .. } | Self::NamespaceForeignEnter { .. }
+        )
+    }
+
     /// Every class, in the order people read them.
     pub const CLASSES: [&str; 6] = ["cgroup", "namespace", "process", "oom", "policy", "lost"];
 

@@ -26,6 +26,8 @@ struct Shared {
     history: Mutex<History>,
     capacity: usize,
     live: broadcast::Sender<Arc<Event>>,
+    /// Of those that are seldom.
+    seldom: broadcast::Sender<Arc<Event>>,
 }
 
 #[derive(Debug, Default)]
@@ -41,11 +43,13 @@ impl EventLog {
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         let (live, _) = broadcast::channel(SUBSCRIBER_BACKLOG);
+        let (seldom, _) = broadcast::channel(SUBSCRIBER_BACKLOG);
         Self {
             shared: Arc::new(Shared {
                 history: Mutex::default(),
                 capacity,
                 live,
+                seldom,
             }),
         }
     }
@@ -70,10 +74,13 @@ impl EventLog {
         history.last += 1;
         event.sequence = history.last;
         let event = Arc::new(event);
-        if self.shared.live.receiver_count() > 0 {
-            // Sent under the lock, so that subscribers get events in the order of their numbers.
-            // An error says that the last subscriber just left.
-            let _ = self.shared.live.send(Arc::clone(&event));
+        let Shared { live, seldom, .. } = self.shared.as_ref();
+        for (feed, fits) in [(live, true), (seldom, event.kind.is_seldom())] {
+            if fits && feed.receiver_count() > 0 {
+                // Sent under the lock, so that subscribers get events in the order of their numbers.
+                // An error says that the last subscriber just left.
+                let _ = feed.send(Arc::clone(&event));
+            }
         }
         if self.shared.capacity > 0 {
             if history.events.len() == self.shared.capacity {
@@ -123,6 +130,12 @@ impl EventLog {
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.shared.live.subscribe()
+    }
+
+    /// Those that do not come with every process: who waits for them is not woken by each of the others.
+    #[must_use]
+    pub fn subscribe_seldom(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.shared.seldom.subscribe()
     }
 
     fn lock(&self) -> MutexGuard<'_, History> {
@@ -208,6 +221,21 @@ mod tests {
         assert!(log.since(0, 10).is_empty());
         assert_eq!(live.try_recv().unwrap().sequence, 1);
         assert_eq!(live.try_recv().unwrap().sequence, 2);
+    }
+
+    #[test]
+    fn who_waits_for_the_seldom_hears_of_no_other() {
+        let log = EventLog::new(0);
+        let mut seldom = log.subscribe_seldom();
+        push(&log, 1);
+        let killed = EventKind::OomKill {
+            tgid: 1,
+            comm: "true".into(),
+        };
+        log.push(SystemTime::now(), None, None, killed);
+        push(&log, 2);
+        assert_eq!(seldom.try_recv().unwrap().sequence, 2);
+        assert_eq!(seldom.try_recv().unwrap_err(), TryRecvError::Empty);
     }
 
     #[test]

@@ -101,6 +101,8 @@ struct Engine {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     log: EventLog,
     events: broadcast::Receiver<Arc<Event>>,
+    /// Frequent ones, too.
+    hears_all: bool,
     /// Number of the last event that was taken.
     last_event: u64,
     commands: mpsc::Receiver<Command>,
@@ -129,15 +131,13 @@ impl Engine {
         commands: mpsc::Receiver<Command>,
         publish: watch::Sender<Arc<Status>>,
     ) -> Self {
-        let events = parts.log.subscribe();
-        Self {
-            last_event: parts.log.last_sequence(),
-            work: Work::new(
-                Evaluator::new(parts.set),
-                sense,
-                parts.layout,
-                parts.history,
-            ),
+        let events = parts.log.subscribe_seldom();
+        let last_event = parts.log.last_sequence();
+        let evaluator = Evaluator::new(parts.set);
+        let mut engine = Self {
+            last_event,
+            hears_all: false,
+            work: Work::new(evaluator, sense, parts.layout, parts.history),
             outbox: Outbox::new(parts.orders),
             snapshots: parts.snapshots,
             log: parts.log,
@@ -147,7 +147,9 @@ impl Engine {
             published: Instant::now(),
             changed: true,
             token: parts.token,
-        }
+        };
+        engine.listen();
+        engine
     }
 
     async fn run(mut self) -> io::Result<()> {
@@ -173,6 +175,24 @@ impl Engine {
                 self.publish();
             }
         }
+    }
+
+    /// Hears of what rules count, and is not woken by more than that.
+    fn listen(&mut self) {
+        let all = self.work.counts_frequent();
+        if all == self.hears_all {
+            return;
+        }
+        let events = match all {
+            true => self.log.subscribe(),
+            false => self.log.subscribe_seldom(),
+        };
+        // What both bring is taken once.
+        let mut before = std::mem::replace(&mut self.events, events);
+        while let Ok(event) = before.try_recv() {
+            self.take_event(&event);
+        }
+        self.hears_all = all;
     }
 
     async fn wait(&mut self, alarms: &AsyncFd<OwnedFd>) -> io::Result<Woken> {
@@ -239,6 +259,7 @@ impl Engine {
 
     fn obey(&mut self, command: Command) {
         self.work.obey(command, &mut self.outbox);
+        self.listen();
         self.changed = true;
         self.outbox.flush();
         self.publish();

@@ -166,6 +166,12 @@ impl Work {
         }
     }
 
+    /// Does a rule count what comes with every process?
+    pub(super) fn counts_frequent(&self) -> bool {
+        let frequent = [WatchedEvent::Exec, WatchedEvent::Exit];
+        frequent.iter().any(|&event| self.evaluator.counts(event))
+    }
+
     /// An event of the ledger; whether any rule counts such.
     pub(super) fn take_event(&mut self, event: &Event, out: &mut Outbox) -> bool {
         let Some(watched) = watched(&event.kind) else {
@@ -175,7 +181,7 @@ impl Work {
             return false;
         };
         let counted = self.evaluator.counts(watched);
-        if !counted && !is_rare(watched) {
+        if !counted && !event.kind.is_seldom() {
             return false;
         }
         let now = Moment::now();
@@ -333,17 +339,6 @@ const fn watched(kind: &EventKind) -> Option<WatchedEvent> {
         EventKind::Exit { .. } => Some(WatchedEvent::Exit),
         EventKind::NamespaceForeignEnter { .. } => Some(WatchedEvent::NamespaceForeignEnter),
         _ => None,
-    }
-}
-
-/// Seldom enough to be recorded though no rule counts it.
-const fn is_rare(event: WatchedEvent) -> bool {
-    match event {
-        WatchedEvent::OomKill | WatchedEvent::NamespaceForeignEnter => true,
-        WatchedEvent::Exec
-        | WatchedEvent::Exit
-        | WatchedEvent::MemoryHigh
-        | WatchedEvent::MemoryMax => false,
     }
 }
 
