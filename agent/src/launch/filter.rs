@@ -18,22 +18,23 @@ use libseccomp::{
 };
 use nix::libc::{self, sock_filter, sock_fprog};
 use rustix::fs::{MemfdFlags, memfd_create};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::state_dir;
 
 const CACHE: &str = "/run/plimsoll/seccomp";
+/// Of `SCMP_FLTATR_CTL_OPTIMIZE`. The kernel runs a filter once for each system call there is when it is loaded
+/// (kernel/seccomp.c `seccomp_cache_prepare()`, v6.12): in a list of hundreds that takes a while.
+const BINARY_TREE: u32 = 2;
 /// Profiles are few; this is against who makes one for each workload.
 const MOST_KEPT: usize = 64;
 
 /// A compiled filter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Filter {
     /// Of `seccomp(2)`.
     flags: u64,
-    /// Instructions: code, both jumps, operand.
-    program: Vec<(u16, u8, u8, u32)>,
+    program: Vec<sock_filter>,
 }
 
 /// Why there is none.
@@ -54,7 +55,7 @@ impl Filter {
     /// libseccomp refuses the profile.
     pub(crate) fn of(profile: &LinuxSeccomp) -> Result<Self, FilterError> {
         let path = kept_at(profile)?;
-        if let Ok(Some(filter)) = state_dir::read(&path) {
+        if let Ok(Some(filter)) = Self::read(&path) {
             return Ok(filter);
         }
         let filter = Self::compile(profile)?;
@@ -67,6 +68,8 @@ impl Filter {
     fn compile(profile: &LinuxSeccomp) -> Result<Self, FilterError> {
         let default = action(profile.default_action(), profile.default_errno_ret())?;
         let mut rules = ScmpFilterContext::new(default)?;
+        // libseccomp before 2.5 has none.
+        let _ = rules.set_ctl_optimize(BINARY_TREE);
         for &architecture in profile.architectures().iter().flatten() {
             rules.add_arch(native_name(architecture)?)?;
         }
@@ -88,8 +91,34 @@ impl Filter {
         let bytes = export().map_err(FilterError::Export)?;
         Ok(Self {
             flags: profile.flags().iter().flatten().copied().map(flag).sum(),
-            program: bytes.chunks_exact(8).filter_map(instruction).collect(),
+            program: instructions(&bytes),
         })
+    }
+
+    /// Reads what [`Filter::write`] wrote; `None`: there is no such file.
+    pub(super) fn read(path: &Path) -> io::Result<Option<Self>> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let cut_short = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        let (flags, program) = bytes.split_first_chunk().ok_or_else(cut_short)?;
+        Ok(Some(Self {
+            flags: u64::from_ne_bytes(*flags),
+            program: instructions(program),
+        }))
+    }
+
+    /// Replaces a file.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        let mut bytes = self.flags.to_ne_bytes().to_vec();
+        for one in &self.program {
+            bytes.extend(one.code.to_ne_bytes());
+            bytes.extend([one.jt, one.jf]);
+            bytes.extend(one.k.to_ne_bytes());
+        }
+        state_dir::write_bytes(path, &bytes)
     }
 
     /// Confines this thread, which needs CAP_SYS_ADMIN or no-new-privileges for it.
@@ -97,14 +126,10 @@ impl Filter {
     /// # Errors
     /// The kernel refuses.
     pub(crate) fn load(&self) -> io::Result<()> {
-        let mut program: Vec<_> = self
-            .program
-            .iter()
-            .map(|&(code, jt, jf, k)| sock_filter { code, jt, jf, k })
-            .collect();
+        let mut instructions = self.program.clone();
         let program = sock_fprog {
-            len: u16::try_from(program.len()).map_err(io::Error::other)?,
-            filter: program.as_mut_ptr(),
+            len: u16::try_from(instructions.len()).map_err(io::Error::other)?,
+            filter: instructions.as_mut_ptr(),
         };
         // SAFETY: `program` says where the instructions are and how many; the kernel copies them.
         let loaded = unsafe {
@@ -218,13 +243,16 @@ fn flag(flag: LinuxSeccompFilterFlag) -> u64 {
     }
 }
 
-/// As in memory (include/uapi/linux/filter.h `struct sock_filter`).
-fn instruction(bytes: &[u8]) -> Option<(u16, u8, u8, u32)> {
-    let &[a, b, jt, jf, c, d, e, f] = bytes else {
-        return None;
+/// As they are in memory (include/uapi/linux/filter.h `struct sock_filter`).
+fn instructions(bytes: &[u8]) -> Vec<sock_filter> {
+    let (chunks, _) = bytes.as_chunks::<8>();
+    let one = |&[a, b, jt, jf, c, d, e, f]: &[u8; 8]| sock_filter {
+        code: u16::from_ne_bytes([a, b]),
+        jt,
+        jf,
+        k: u32::from_ne_bytes([c, d, e, f]),
     };
-    let operand = u32::from_ne_bytes([c, d, e, f]);
-    Some((u16::from_ne_bytes([a, b]), jt, jf, operand))
+    chunks.iter().map(one).collect()
 }
 
 fn kept_at(profile: &LinuxSeccomp) -> Result<PathBuf, FilterError> {
@@ -235,17 +263,17 @@ fn kept_at(profile: &LinuxSeccomp) -> Result<PathBuf, FilterError> {
     } = ScmpVersion::current()?;
     let text = serde_json::to_vec(profile).map_err(|error| FilterError::Export(error.into()))?;
     let digest = Sha256::new()
-        .chain_update(format!("{major}.{minor}.{micro} "))
+        .chain_update(format!("{major}.{minor}.{micro} {BINARY_TREE} "))
         .chain_update(text)
         .finalize();
-    Ok(Path::new(CACHE).join(format!("{digest:x}.json")))
+    Ok(Path::new(CACHE).join(format!("{digest:x}")))
 }
 
 fn keep(path: &Path, filter: &Filter) -> io::Result<()> {
     let folder = Path::new(CACHE);
     state_dir::private_dirs(folder)?;
     if fs::read_dir(folder)?.count() < MOST_KEPT {
-        state_dir::write(path, filter)?;
+        filter.write(path)?;
     }
     Ok(())
 }

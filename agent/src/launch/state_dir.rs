@@ -17,7 +17,7 @@ const STATE: &str = "state.json";
 const EXIT: &str = "exit.json";
 /// The specification as it was carried out.
 const CONFIG: &str = "config.json";
-const FILTER: &str = "seccomp.json";
+const FILTER: &str = "seccomp";
 const EXECS: &str = "exec";
 /// Ends the name of what cannot be read.
 const DAMAGED: &str = "-damaged";
@@ -170,11 +170,11 @@ impl StateDir {
     /// What is carried out: the specification, and the filter that is not left to `libcontainer`.
     pub(super) fn write_config(&self, spec: &Spec, filter: Option<&Filter>) -> io::Result<()> {
         write(&self.file(CONFIG), spec)?;
-        filter.map_or(Ok(()), |filter| write(&self.file(FILTER), filter))
+        filter.map_or(Ok(()), |filter| filter.write(&self.file(FILTER)))
     }
 
     pub(super) fn filter(&self) -> io::Result<Option<Filter>> {
-        read(&self.file(FILTER))
+        Filter::read(&self.file(FILTER))
     }
 }
 
@@ -214,7 +214,10 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
 /// Replaces the file; a reader finds the old or the new one. Not synced: what is described there does not outlive
 /// the kernel either.
 pub(super) fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let text = serde_json::to_vec(value)?;
+    write_bytes(path, &serde_json::to_vec(value)?)
+}
+
+pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut half_written = path.as_os_str().to_owned();
     half_written.push("~");
     let half_written = PathBuf::from(half_written);
@@ -224,7 +227,7 @@ pub(super) fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&half_written)?;
-    file.write_all(&text)?;
+    file.write_all(bytes)?;
     fs::rename(&half_written, path)
 }
 
