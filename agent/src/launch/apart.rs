@@ -1,17 +1,19 @@
 //! A mount namespace in which `libcontainer` moves nobody.
 //!
 //! libcgroups 0.7.0 goes by what is mounted at `/sys/fs/cgroup`. If that is cgroup2, it writes the pid to the
-//! workload's `cgroup.procs` (`v2/manager.rs`); if it is a tmpfs, it looks for v1 hierarchies in the mount table,
-//! and places processes in those it finds (`v1/manager.rs`). So what it finds is a tmpfs, and no v1 hierarchy.
-//! What the workload is to see of its own cgroups on v1, a [`View`](super::view::View) brings.
+//! workload's `cgroup.procs` (`v2/manager.rs`), so it finds cgroup2 there, and in the place of the workload's cgroup a
+//! tmpfs with a file of that name. Where there is no cgroup2, it finds a tmpfs, looks for v1 hierarchies in the mount
+//! table once for each controller, and places processes in those it finds (`v1/manager.rs`): none. What the
+//! workload is to see of its own cgroups on v1, a [`View`](super::view::View) brings.
 
+use std::fs;
 use std::io;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Mount, Spec};
 use rustix::fs::statfs;
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, unmount,
 };
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -20,10 +22,14 @@ use super::cgroups::Cgroups;
 use super::neighbours::Neighbours;
 use super::spec::{has_namespace, is_cgroup_mount};
 use super::view::View;
-use crate::cgroup::Mode;
+use crate::cgroup::{HierarchyId, Mode};
 
 /// Where `libcontainer` takes the hierarchies to be, and where a workload sees its own.
 pub(super) const ROOT: &str = "/sys/fs/cgroup";
+/// Where `libcontainer` writes the pid, over the beginning of a text. What is left is no list of processes: when it
+/// cleans up, libcgroups gives up at once (`v2/manager.rs` `remove()`), instead of trying for 100 ms to remove what cannot be.
+const PROCESSES: &str = "cgroup.procs";
+const TEXT: &str = "born where it is to be\n";
 /// include/uapi/linux/magic.h
 const TMPFS_MAGIC: i64 = 0x0102_1994;
 
@@ -150,13 +156,42 @@ fn leave(cgroups: &Cgroups, neighbours: Option<&Neighbours>) -> io::Result<()> {
     if let Some(neighbours) = neighbours {
         neighbours.leave_out()?;
     }
-    if cgroups.layout().mode() != Mode::Unified {
+    match in_sight(cgroups) {
+        Some(own) => put_in_place_of(cgroups, &own),
+        None => hide(cgroups.layout().mode()),
+    }
+}
+
+/// Where the workload's cgroup of cgroup2 is for `libcontainer`, if that would find it there.
+fn in_sight(cgroups: &Cgroups) -> Option<PathBuf> {
+    let mount = &cgroups.layout().unified()?.mount;
+    let path = cgroups.placement().paths.get(&HierarchyId::V2)?;
+    let path = Path::new(path).strip_prefix("/").ok()?;
+    // Not where only a part of the hierarchy is mounted.
+    let is_whole = cgroups.directory(HierarchyId::V2)? == mount.join(path);
+    is_whole.then(|| Path::new(ROOT).join(path))
+}
+
+fn put_in_place_of(cgroups: &Cgroups, own: &Path) -> io::Result<()> {
+    let unified = cgroups.layout().unified();
+    if let Some(unified) = unified.filter(|unified| unified.mount != Path::new(ROOT)) {
+        mount_bind(&unified.mount, ROOT)?;
+    }
+    mount_tmpfs(own)?;
+    fs::write(own.join(PROCESSES), TEXT)
+}
+
+fn hide(mode: Mode) -> io::Result<()> {
+    if mode != Mode::Unified {
         // What is only hidden is in the mount table still.
         unmount(ROOT, UnmountFlags::DETACH)?;
     }
+    mount_tmpfs(Path::new(ROOT))
+}
+
+fn mount_tmpfs(path: &Path) -> io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NODEV;
-    mount("tmpfs", ROOT, "tmpfs", flags, c"mode=755,size=64k")?;
-    Ok(())
+    Ok(mount("tmpfs", path, "tmpfs", flags, c"mode=755,size=64k")?)
 }
 
 #[cfg(test)]

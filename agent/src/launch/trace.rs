@@ -26,6 +26,9 @@ const WRAPPINGS: [&str; 2] = [
     "intermediate process error ",
 ];
 
+/// What it puts after an error, before those of cleaning up (libcontainer 0.7.0, `error.rs`).
+const CLEANUP: &str = ". error during cleanup: ";
+
 /// An error of the program itself, see `executor`.
 const PROGRAM: &str = "exec: ";
 
@@ -81,6 +84,10 @@ pub(super) fn forget() {
 /// What `libcontainer` refused, with the cause that it told.
 pub(super) fn refusal(error: &LibcontainerError) -> LaunchError {
     let mut text = with_causes(error);
+    // That it cannot remove cgroups is as it should be: see `apart`.
+    if let Some(position) = text.find(CLEANUP) {
+        text.truncate(position);
+    }
     for wrapping in WRAPPINGS {
         if let Some(position) = text.find(wrapping) {
             text.replace_range(..position + wrapping.len(), "");
