@@ -11,14 +11,14 @@ use libcontainer::oci_spec::runtime::{LinuxResources, Spec};
 use libcontainer::syscall::syscall::SyscallType;
 
 use super::apart::{self, Apart};
-use super::cgroups::Cgroups;
 use super::confinement::Confinement;
 use super::console::{self, ConsoleSocket, console_size};
 use super::executor::Program;
 use super::maker::Maker;
 use super::neighbours::Neighbours;
+use super::site::Site;
 use super::spec::{self, Besides, Devices, Warning};
-use super::state::{Phase, State, now};
+use super::state::{Phase, State};
 use super::{Id, LaunchError, Process, StateDir};
 use super::{device_program, limits, maker, owner, trace};
 use crate::cgroup::{CgroupKey, Controller, HierarchyId, Mode};
@@ -100,88 +100,60 @@ pub struct Created {
 /// # Errors
 /// Nothing of it is left then.
 pub fn create(order: Order<'_>) -> Result<Created, LaunchError> {
-    require_kernel()?;
-    let bundle = order.bundle.canonicalize();
-    let bundle = bundle.map_err(|source| spec::SpecError::Root {
-        path: order.bundle.to_owned(),
-        source,
-    })?;
-    let spec = spec::load(&bundle)?;
-    let rootfs = spec::rootfs(&spec, &bundle)?;
+    let spec = read_bundle(&order)?;
     let path = spec::cgroup_path(&spec, &order.id)?;
-    let cgroups = Cgroups::at(&path)?;
-    if cgroups.is_populated() {
-        return Err(LaunchError::CgroupInUse { path });
-    }
-    let terminal = wants_terminal(&spec);
-    let dir = StateDir::new(order.root, &order.id);
-    let state = State {
-        id: order.id.clone(),
-        phase: Phase::Creating,
-        init: None,
-        shim: Some(Process::myself().map_err(unknown_process)?),
-        pumped: order.pumped,
-        terminal,
-        annotations: annotations(&spec),
-        bundle,
-        rootfs,
-        created: now(),
-        cgroups: cgroups.placement().clone(),
-    };
-    // From here on there is something to find for whoever cleans up after a crash.
-    dir.make(&order.id, &state)?;
-    let attempt = Attempt {
-        order,
-        dir,
-        cgroups,
-        state,
-    };
-    attempt.carry_out(spec)
+    let site = Site::make(order.root, &order.id, &path)?;
+    Attempt { order, site }.carry_out(Ok(spec))
+}
+
+/// The same, at a site that was made for this id and its specification's cgroup path.
+///
+/// # Errors
+/// Nothing of it is left then, nor of the site.
+pub fn create_at(order: Order<'_>, site: Site) -> Result<Created, LaunchError> {
+    let spec = read_bundle(&order);
+    Attempt { order, site }.carry_out(spec)
+}
+
+fn read_bundle(order: &Order<'_>) -> Result<Spec, LaunchError> {
+    require_kernel()?;
+    Ok(spec::load(order.bundle)?)
 }
 
 struct Attempt<'a> {
     order: Order<'a>,
-    dir: StateDir,
-    cgroups: Cgroups,
-    state: State,
+    site: Site,
 }
 
 impl Attempt<'_> {
-    fn carry_out(mut self, spec: Spec) -> Result<Created, LaunchError> {
-        match self.build(spec) {
-            Ok(created) => Ok(created),
-            Err(error) => {
-                // The first error is the one to tell; what stays is reaped at the next start.
-                let undone = self.cgroups.kill().and_then(|()| self.cgroups.remove());
-                let undone = undone.map_err(|error| error.to_string());
-                let undone =
-                    undone.and_then(|()| self.dir.remove().map_err(|error| error.to_string()));
-                if let Err(left) = undone {
-                    tracing::warn!(id = %self.state.id, left, "failed creation leaves traces");
-                }
-                Err(error)
-            }
+    fn carry_out(mut self, spec: Result<Spec, LaunchError>) -> Result<Created, LaunchError> {
+        let built = spec.and_then(|spec| self.build(spec));
+        if built.is_err() {
+            self.site.remove();
         }
+        built
     }
 
     fn build(&mut self, spec: Spec) -> Result<Created, LaunchError> {
-        let id = self.state.id.clone();
-        let keys = self.cgroups.make()?;
-        let apart = apart::is_possible(&self.cgroups);
-        let mode = self.cgroups.layout().mode();
-        let apart = apart && !apart::is_noticed(&spec, &self.state.rootfs, mode);
-        let vetted = spec::vet(spec, &self.state.rootfs, &self.cgroups, apart)?;
+        let id = self.order.id.clone();
+        self.describe(&spec)?;
+        let Site { cgroups, state, .. } = &self.site;
+        let apart = apart::is_possible(cgroups);
+        let mode = cgroups.layout().mode();
+        let apart = apart && !apart::is_noticed(&spec, &state.rootfs, mode);
+        let vetted = spec::vet(spec, &state.rootfs, cgroups, apart)?;
         let (mut spec, mut warnings) = (vetted.spec, vetted.warnings);
-        let needed = [self.dir.path(), &self.state.bundle];
+        let needed = [self.site.dir.path(), &state.bundle];
         let apart = apart.then(|| Apart {
             lacks_view: vetted.lacks_view,
-            neighbours: Neighbours::of(&self.state.rootfs, &spec, &needed),
+            neighbours: Neighbours::of(&state.rootfs, &spec, &needed),
         });
         let besides = self.prepare_resources(&mut spec, &mut warnings)?;
         let limits = apart.as_ref().and_then(|_| limits::take(&mut spec));
         let confinement = Confinement::of_first(&mut spec)?;
         let filter = confinement.as_ref().and_then(Confinement::filter);
-        self.dir
+        self.site
+            .dir
             .write_config(&spec, filter)
             .map_err(|source| LaunchError::State {
                 id: id.clone(),
@@ -201,9 +173,9 @@ impl Attempt<'_> {
         let init = Process::of(init).map_err(unknown_process)?;
         let pidfd = init.open().map_err(unknown_process)?;
         let pidfd = pidfd.ok_or_else(|| LaunchError::Runtime("it ended at once".to_owned()))?;
-        self.cgroups.complete(init.pid)?;
+        self.site.cgroups.complete(init.pid)?;
         if let Some(limits) = limits {
-            limits::apply_first(&limits, &self.cgroups, &id)?;
+            limits::apply_first(&limits, &self.site.cgroups, &id)?;
         }
         if besides.disable_oom_killer {
             self.disable_oom_killer()?;
@@ -212,26 +184,43 @@ impl Attempt<'_> {
             Some(socket) => self.take_master(&socket, &spec, user)?,
             None => None,
         };
-        self.state.phase = Phase::Created;
-        self.state.init = Some(init);
+        self.site.state.phase = Phase::Created;
+        self.site.state.init = Some(init);
         if !self.order.held {
-            self.state.shim = None;
+            self.site.state.shim = None;
         }
-        self.dir
-            .write_state(&self.state)
+        self.site
+            .dir
+            .write_state(&self.site.state)
             .map_err(|source| LaunchError::State { id, source })?;
         if !self.order.held {
             maker.await_end()?;
         }
         Ok(Created {
-            state: self.state.clone(),
+            state: self.site.state.clone(),
             init,
             pidfd,
-            cgroups: keys,
+            cgroups: std::mem::take(&mut self.site.keys),
             warnings,
             master,
             maker,
         })
+    }
+
+    /// Tells in the state what the specification says.
+    fn describe(&mut self, spec: &Spec) -> Result<(), LaunchError> {
+        let bundle = self.order.bundle.canonicalize();
+        let bundle = bundle.map_err(|source| spec::SpecError::Root {
+            path: self.order.bundle.to_owned(),
+            source,
+        })?;
+        let state = &mut self.site.state;
+        state.rootfs = spec::rootfs(spec, &bundle)?;
+        state.bundle = bundle;
+        state.terminal = wants_terminal(spec);
+        state.pumped = self.order.pumped;
+        state.annotations = annotations(spec);
+        Ok(())
     }
 
     fn prepare_resources(
@@ -243,10 +232,10 @@ impl Attempt<'_> {
         let linux = spec.linux_mut().as_mut();
         let resources = linux.and_then(|linux| linux.resources_mut().as_mut());
         let resources = resources.unwrap_or(&mut nothing);
-        let besides = spec::prepare_limits(resources, &self.cgroups, warnings);
+        let besides = spec::prepare_limits(resources, &self.site.cgroups, warnings);
         let besides = besides.map_err(spec::SpecError::from)?;
-        if self.cgroups.layout().mode() == Mode::Unified
-            && let Some(directory) = self.cgroups.directory(HierarchyId::V2)
+        if self.site.cgroups.layout().mode() == Mode::Unified
+            && let Some(directory) = self.site.cgroups.directory(HierarchyId::V2)
         {
             let rules = resources.devices().as_deref().unwrap_or_default();
             device_program::attach(&Devices::evaluate(rules), &directory)
@@ -256,10 +245,10 @@ impl Attempt<'_> {
     }
 
     fn console(&self) -> Result<Option<ConsoleSocket>, LaunchError> {
-        if !self.order.terminal.fits(self.state.terminal)? {
+        if !self.order.terminal.fits(self.site.state.terminal)? {
             return Ok(None);
         }
-        ConsoleSocket::listen(self.dir.path(), CONSOLE_SOCKET)
+        ConsoleSocket::listen(self.site.dir.path(), CONSOLE_SOCKET)
             .map(Some)
             .map_err(|source| LaunchError::Console { source })
     }
@@ -270,17 +259,17 @@ impl Attempt<'_> {
         confinement: Option<Confinement>,
         apart: Option<&Apart>,
     ) -> Result<(u32, Maker), LaunchError> {
-        let root = runtime_root(&self.dir);
+        let root = runtime_root(&self.site.dir);
         let stdio = self.order.stdio.take();
         owner::leave_keyring();
         trace::forget();
-        maker::make(&self.cgroups, apart.is_some(), || {
+        maker::make(&self.site.cgroups, apart.is_some(), || {
             let view = match apart {
-                Some(apart) => apart.leave(&self.cgroups)?,
+                Some(apart) => apart.leave(&self.site.cgroups)?,
                 None => None,
             };
             let mut builder =
-                ContainerBuilder::new(self.state.id.to_string(), SyscallType::default())
+                ContainerBuilder::new(self.site.state.id.to_string(), SyscallType::default())
                     .with_root_path(&root)
                     .map_err(|error| trace::refusal(&error))?
                     .with_executor(Program {
@@ -298,7 +287,7 @@ impl Attempt<'_> {
                     .with_stderr(stderr);
             }
             let builder = builder
-                .as_init(self.dir.path())
+                .as_init(self.site.dir.path())
                 .with_systemd(false)
                 .with_detach(true)
                 .with_no_pivot(self.order.no_pivot);
@@ -331,7 +320,7 @@ impl Attempt<'_> {
     }
 
     fn disable_oom_killer(&self) -> Result<(), LaunchError> {
-        let directory = self.cgroups.of(Controller::Memory).unwrap_or_default();
+        let directory = self.site.cgroups.of(Controller::Memory).unwrap_or_default();
         let path = directory.join("memory.oom_control");
         fs::write(&path, "1").map_err(|source| LaunchError::Write { path, source })
     }

@@ -32,6 +32,7 @@ mod seal;
 mod settle;
 pub mod shim;
 mod signal;
+mod site;
 mod spec;
 mod state;
 mod state_dir;
@@ -40,7 +41,7 @@ mod view;
 
 pub use cgroups::{CgroupError, Cgroups};
 pub use container::Container;
-pub use create::{Created, Order, Terminal, create};
+pub use create::{Created, Order, Terminal, create, create_at};
 pub use error::LaunchError;
 #[cfg(test)]
 pub(crate) use filter::Filter;
@@ -53,6 +54,7 @@ pub use process::Process;
 pub use seal::{SealError, Sealed, ensure_sealed};
 pub use settle::{Fate, settle, settle_one};
 pub use signal::{Signal, signal_of_name, signal_of_number};
+pub use site::Site;
 pub use spec::{LimitError, SpecError, Warning, foresee};
 pub use state::{Exit, Joiner, Phase, State, Status};
 pub use state_dir::StateDir;

@@ -8,7 +8,7 @@ use super::cell::Cell;
 use super::handle::{Engine, Shared, Workload};
 use super::model::{Phase, Record};
 use super::supervise::Hold;
-use crate::launch::shim::{CreateRequest, Held, Line, ShimError, Spare};
+use crate::launch::shim::{CreateRequest, Held, Line, PrepareRequest, ShimError, Spare};
 use crate::launch::{Fate, Signal, settle_one};
 
 impl Engine {
@@ -90,14 +90,22 @@ impl Shared {
 
     fn prepare_and_make(&self, cell: &Cell, record: &Record) -> Result<Held, EngineError> {
         let settings = &record.settings;
-        // It comes to life while everything else is got ready.
+        // It makes the cgroups while everything else is got ready.
         let spare = self.spare()?;
+        let prepared = spare.prepare(PrepareRequest {
+            id: cell.id.clone(),
+            root: self.workloads(),
+            cgroup: settings.cgroup.clone(),
+        });
+        // Somebody killed it: found out, and made up for, when the workload is to be made.
+        drop(prepared);
         let pins = match self.parts.prepare(self, settings, &cell.dir) {
             Ok(pins) => pins,
             Err(error) => {
                 if let Err(error) = spare.dismiss() {
                     tracing::debug!(container = %cell.id, %error, "shim not reaped");
                 }
+                self.settle(&cell.id);
                 return Err(error);
             }
         };
@@ -169,6 +177,11 @@ impl Shared {
         if let Err(error) = held.reap() {
             tracing::debug!(container = %id, %error, "shim not reaped");
         }
+        self.settle(id);
+    }
+
+    /// Removes what a shim may have left that was killed.
+    fn settle(&self, id: &crate::launch::Id) {
         if let Err(error) = settle_one(&self.workloads(), id) {
             let error = error.with_causes();
             tracing::warn!(container = %id, error, "left over until it is started again or removed");

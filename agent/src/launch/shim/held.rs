@@ -9,7 +9,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use serde::de::DeserializeOwned;
 
 use super::link::Link;
-use super::request::{CreateRequest, JoinRequest, Made, Report, Request};
+use super::request::{CreateRequest, JoinRequest, Made, PrepareRequest, Report, Request};
 use crate::launch::Exit;
 
 /// Why a shim did not do what was asked.
@@ -66,6 +66,15 @@ impl Spare {
     /// Somebody else waited for it.
     pub fn dismiss(self) -> io::Result<()> {
         self.end.part()
+    }
+
+    /// Has it make, meanwhile, what a workload needs that is to be created next. What fails is told then.
+    ///
+    /// # Errors
+    /// The shim was killed.
+    pub fn prepare(&self, request: PrepareRequest) -> Result<(), ShimError> {
+        let sent = self.end.link.send(&Request::Prepare(request), &[]);
+        sent.map_err(ShimError::Link)
     }
 
     /// Has it make a workload, which then waits to be started. `stdio`: for `Stdio::Inherit`.

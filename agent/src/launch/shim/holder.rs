@@ -339,7 +339,7 @@ impl Holder<'_> {
                 // An agent that is gone finds the state.
                 let _ = link.send(&report, &[]);
             }
-            Ok(Some((Request::Create(_) | Request::Join(_), _))) => {
+            Ok(Some((Request::Prepare(_) | Request::Create(_) | Request::Join(_), _))) => {
                 let text = "this shim holds a process already".to_owned();
                 let _ = link.send(&Report::Failed { text }, &[]);
             }

@@ -18,7 +18,7 @@ use rustix::stdio::{dup2_stdin, stdin};
 use super::holder::{FAREWELL, Holder, REST, Streams};
 use super::link::Link;
 use super::log::Log;
-use super::request::{CreateRequest, JoinRequest, Made, Report, Request};
+use super::request::{CreateRequest, JoinRequest, Made, PrepareRequest, Report, Request};
 use super::wiring::Wired;
 use super::{SOCKET, memory, zygote};
 use crate::cgroup::Controller;
@@ -26,8 +26,8 @@ use crate::launch::error::with_causes;
 use crate::launch::state::{Exit, Joiner, now};
 use crate::launch::state_dir;
 use crate::launch::{
-    Cgroups, Container, Id, JoinOrder, LaunchError, Order, Phase, Process, StateDir, Terminal,
-    Trace, console, create, ensure_sealed, join,
+    Cgroups, Container, Id, JoinOrder, LaunchError, Order, Phase, Process, Site, StateDir,
+    Terminal, Trace, console, create, create_at, ensure_sealed, join,
 };
 
 /// The hidden verb.
@@ -106,20 +106,29 @@ fn become_shim() -> io::Result<SignalFd> {
 }
 
 fn serve(link: &Link, signals: &SignalFd) -> io::Result<()> {
-    let Some((request, descriptors)) = link.receive::<Request>()? else {
-        // The agent ended and this one was spare.
+    let mut asked = next(link)?;
+    let mut site = None;
+    if let Some((Request::Prepare(request), _)) = asked {
+        site = Some(prepare(&request));
+        asked = next(link)?;
+    }
+    let Some((request, descriptors)) = asked else {
+        if let Some(Ok(site)) = site {
+            site.remove();
+        }
         return Ok(());
     };
-    if link.is_abandoned() {
-        // The agent asked before this process was ready, and is dead: the next one, which may have looked
-        // already, does not know of this.
-        return Ok(());
-    }
     let stdio = <[OwnedFd; 3]>::try_from(descriptors).ok();
-    let done = match request {
-        Request::Create(request) => hold_workload(link, signals, &request, stdio),
-        Request::Join(request) => hold_joined(link, signals, &request, stdio),
-        Request::Start => Err(refused("nothing to start")),
+    let done = match (request, site.transpose()) {
+        (_, Err(error)) => Err(error),
+        (Request::Create(request), Ok(site)) => hold_workload(link, signals, &request, stdio, site),
+        (Request::Join(request), Ok(None)) => hold_joined(link, signals, &request, stdio),
+        (Request::Prepare(_) | Request::Join(_) | Request::Start, Ok(site)) => {
+            if let Some(site) = site {
+                site.remove();
+            }
+            Err(refused("not what was to be asked for"))
+        }
     };
     if let Err(error) = &done {
         let text = error.with_causes();
@@ -127,6 +136,18 @@ fn serve(link: &Link, signals: &SignalFd) -> io::Result<()> {
         let _ = link.send(&Report::Failed { text }, &[]);
     }
     Ok(())
+}
+
+/// `None`: the agent has let go of this shim, or ended: the next one, which may have looked already, would not know of
+/// what came of a request.
+fn next(link: &Link) -> io::Result<Option<(Request, Vec<OwnedFd>)>> {
+    let asked = link.receive::<Request>()?;
+    Ok(asked.filter(|_| !link.is_abandoned()))
+}
+
+fn prepare(request: &PrepareRequest) -> Result<Site, LaunchError> {
+    forget_ended(&request.root, &request.id)?;
+    Site::make(&request.root, &request.id, &request.cgroup)
 }
 
 pub(super) fn refused(text: &str) -> LaunchError {
@@ -138,10 +159,18 @@ fn hold_workload(
     signals: &SignalFd,
     request: &CreateRequest,
     stdio: Option<[OwnedFd; 3]>,
+    site: Option<Site>,
 ) -> Result<(), LaunchError> {
-    let wired = Wired::new(&request.stdio, stdio)?;
-    forget_ended(&request.root, &request.id)?;
-    let created = create(Order {
+    let wired = match Wired::new(&request.stdio, stdio) {
+        Ok(wired) => wired,
+        Err(error) => {
+            if let Some(site) = site {
+                site.remove();
+            }
+            return Err(error);
+        }
+    };
+    let order = Order {
         id: request.id.clone(),
         root: &request.root,
         bundle: &request.bundle,
@@ -151,7 +180,14 @@ fn hold_workload(
         no_pivot: request.no_pivot,
         held: true,
         pumped: wired.pumped,
-    })?;
+    };
+    let created = match site {
+        Some(site) => create_at(order, site)?,
+        None => {
+            forget_ended(&request.root, &request.id)?;
+            create(order)?
+        }
+    };
     let mut streams = wired.ours;
     let container = Container::open(&request.root, &request.id)?;
     let ready = streams

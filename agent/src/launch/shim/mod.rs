@@ -28,7 +28,7 @@ pub use frame::{Frame, FrameError, Frames, Kind};
 pub use held::{Held, ShimError, Spare};
 pub use line::{Hello, Line, LogEnd, Welcome};
 pub use main::{meant, run};
-pub use request::{CreateRequest, JoinRequest, LogFile, Made, Patience, Stdio};
+pub use request::{CreateRequest, JoinRequest, LogFile, Made, Patience, PrepareRequest, Stdio};
 pub use zygote::Zygote;
 
 /// Name of the socket in a state directory.

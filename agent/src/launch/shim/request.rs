@@ -12,9 +12,21 @@ use crate::launch::{Exit, Id, Process, Warning};
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Request {
+    /// Before [`Request::Create`], or nothing comes of it.
+    Prepare(PrepareRequest),
     Create(CreateRequest),
     Join(JoinRequest),
     Start,
+}
+
+/// What can be made of a workload before its bundle is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrepareRequest {
+    pub id: Id,
+    /// Directory of all state directories.
+    pub root: PathBuf,
+    /// As the specification will have it.
+    pub cgroup: String,
 }
 
 /// A workload to be made.
