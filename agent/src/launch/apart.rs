@@ -20,7 +20,7 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 use super::LaunchError;
 use super::cgroups::Cgroups;
 use super::neighbours::Neighbours;
-use super::spec::{has_namespace, is_cgroup_mount};
+use super::spec::{has_namespace, has_own_namespace, is_cgroup_mount};
 use super::view::View;
 use crate::cgroup::{HierarchyId, Mode};
 
@@ -96,12 +96,9 @@ fn is_source_noticed(mount: &Mount) -> bool {
 /// (kernel/cgroup/cgroup.c `cgroup_init_fs_context()`, v6.12): then `libcontainer` binds what the host has at [`ROOT`].
 fn is_bound(spec: &Spec) -> bool {
     let mut mounts = spec.mounts().iter().flatten();
-    let linux = spec.linux().as_ref();
-    let namespaces = linux.and_then(|linux| linux.namespaces().as_deref());
-    let mut namespaces = namespaces.unwrap_or_default().iter();
     mounts.any(is_cgroup_mount)
         && has_namespace(spec, LinuxNamespaceType::User)
-        && !namespaces.any(|one| one.typ() == LinuxNamespaceType::Cgroup && one.path().is_none())
+        && !has_own_namespace(spec, LinuxNamespaceType::Cgroup)
 }
 
 /// Is the view, which is mounted over all else at [`ROOT`], not the same as one that is mounted in its turn?

@@ -28,6 +28,14 @@ pub struct Container {
 }
 
 impl Container {
+    pub(super) const fn new(dir: StateDir, state: State, cgroups: Cgroups) -> Self {
+        Self {
+            dir,
+            state,
+            cgroups,
+        }
+    }
+
     /// Reads its state.
     ///
     /// # Errors
@@ -40,11 +48,7 @@ impl Container {
         })?;
         let state = state.ok_or_else(|| LaunchError::NotFound(id.clone()))?;
         let cgroups = Cgroups::recorded(state.cgroups.clone())?;
-        Ok(Self {
-            dir,
-            state,
-            cgroups,
-        })
+        Ok(Self::new(dir, state, cgroups))
     }
 
     /// What is recorded.
@@ -221,11 +225,6 @@ impl Container {
     /// Leaves nothing of it but its directory.
     pub(super) fn clear(&self) -> Result<(), LaunchError> {
         self.cgroups.kill()?;
-        self.sweep()
-    }
-
-    /// The same of one that has no processes.
-    pub(super) fn sweep(&self) -> Result<(), LaunchError> {
         self.cgroups.remove()?;
         let runtime = runtime_dir(&self.dir, &self.state.id);
         if !runtime.exists() {

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use libcontainer::container::builder::ContainerBuilder;
-use libcontainer::oci_spec::runtime::{LinuxResources, Spec};
+use libcontainer::oci_spec::runtime::{LinuxNamespaceType, LinuxResources, Spec};
 use libcontainer::syscall::syscall::SyscallType;
 
 use super::apart::{self, Apart};
@@ -18,8 +18,8 @@ use super::maker::Maker;
 use super::neighbours::Neighbours;
 use super::site::Site;
 use super::spec::{self, Besides, Devices, Warning};
-use super::state::{Phase, State};
-use super::{Id, LaunchError, Process, StateDir};
+use super::state::Phase;
+use super::{Container, Id, LaunchError, Process, StateDir};
 use super::{device_program, limits, maker, owner, trace};
 use crate::cgroup::{CgroupKey, Controller, HierarchyId, Mode};
 
@@ -82,8 +82,10 @@ impl Terminal<'_> {
 /// A workload that waits to be started.
 #[derive(Debug)]
 pub struct Created {
-    pub state: State,
+    pub container: Container,
     pub init: Process,
+    /// Others in it end with its first process, by the kernel.
+    pub has_own_pids: bool,
     /// Of the first process, opened while that could not end unseen.
     pub pidfd: OwnedFd,
     pub cgroups: BTreeMap<HierarchyId, CgroupKey>,
@@ -151,31 +153,42 @@ impl Attempt<'_> {
         let besides = self.prepare_resources(&mut spec, &mut warnings)?;
         let limits = apart.as_ref().and_then(|_| limits::take(&mut spec));
         let confinement = Confinement::of_first(&mut spec)?;
-        let filter = confinement.as_ref().and_then(Confinement::filter);
-        self.site
-            .dir
-            .write_config(&spec, filter)
-            .map_err(|source| LaunchError::State {
-                id: id.clone(),
-                source,
-            })?;
+        let unwritten = |source| {
+            let id = id.clone();
+            LaunchError::State { id, source }
+        };
+        self.site.dir.write_config(&spec).map_err(unwritten)?;
         let console = self.console()?;
         let process = spec.process().as_ref();
         let user = process.map_or(0, |process| owner::host_user(process, &spec));
-        if let Some(stdio) = &self.order.stdio {
+        let stdio = self.order.stdio.take();
+        if let Some(stdio) = &stdio {
             owner::hand_over(stdio.each_ref().map(AsFd::as_fd), user);
         } else if console.is_none() {
             owner::hand_over(own_stdio(), user);
         }
 
-        let (init, mut maker) =
-            self.run_libcontainer(console.as_ref(), confinement, apart.as_ref())?;
+        let has_own_pids = spec::has_own_namespace(&spec, LinuxNamespaceType::Pid);
+        let filter = confinement.as_ref().and_then(Confinement::filter).cloned();
+        let meanwhile = || {
+            if let Some(limits) = &limits {
+                limits::apply_devices(limits, &self.site.cgroups)?;
+            }
+            let written = filter.map_or(Ok(()), |filter| self.site.dir.write_filter(&filter));
+            written.map_err(unwritten)
+        };
+        let console_path = console.as_ref().map(ConsoleSocket::path);
+        let work = || self.run_libcontainer(console_path, stdio, confinement, apart.as_ref());
+        owner::leave_keyring();
+        trace::forget();
+        let cgroups = &self.site.cgroups;
+        let (init, mut maker) = maker::make(cgroups, apart.is_some(), work, meanwhile)?;
         let init = Process::of(init).map_err(unknown_process)?;
         let pidfd = init.open().map_err(unknown_process)?;
         let pidfd = pidfd.ok_or_else(|| LaunchError::Runtime("it ended at once".to_owned()))?;
         self.site.cgroups.complete(init.pid)?;
         if let Some(limits) = limits {
-            limits::apply_first(&limits, &self.site.cgroups, &id)?;
+            limits::apply_others(&limits, &self.site.cgroups, &id)?;
         }
         if besides.disable_oom_killer {
             self.disable_oom_killer()?;
@@ -196,9 +209,11 @@ impl Attempt<'_> {
         if !self.order.held {
             maker.await_end()?;
         }
+        let Site { dir, cgroups, .. } = &self.site;
         Ok(Created {
-            state: self.site.state.clone(),
+            container: Container::new(dir.clone(), self.site.state.clone(), cgroups.clone()),
             init,
+            has_own_pids,
             pidfd,
             cgroups: std::mem::take(&mut self.site.keys),
             warnings,
@@ -253,53 +268,48 @@ impl Attempt<'_> {
             .map_err(|source| LaunchError::Console { source })
     }
 
+    /// The first process's pid.
     fn run_libcontainer(
-        &mut self,
-        console: Option<&ConsoleSocket>,
+        &self,
+        console: Option<&Path>,
+        stdio: Option<[OwnedFd; 3]>,
         confinement: Option<Confinement>,
         apart: Option<&Apart>,
-    ) -> Result<(u32, Maker), LaunchError> {
-        let root = runtime_root(&self.site.dir);
-        let stdio = self.order.stdio.take();
-        owner::leave_keyring();
-        trace::forget();
-        maker::make(&self.site.cgroups, apart.is_some(), || {
-            let view = match apart {
-                Some(apart) => apart.leave(&self.site.cgroups)?,
-                None => None,
-            };
-            let mut builder =
-                ContainerBuilder::new(self.site.state.id.to_string(), SyscallType::default())
-                    .with_root_path(&root)
-                    .map_err(|error| trace::refusal(&error))?
-                    .with_executor(Program {
-                        confinement,
-                        joining: None,
-                    })
-                    .with_console_socket(console.map(ConsoleSocket::path))
-                    .with_preserved_fds(
-                        i32::try_from(self.order.preserved_descriptors).unwrap_or(i32::MAX),
-                    );
-            if let Some([stdin, stdout, stderr]) = stdio {
-                builder = builder
-                    .with_stdin(stdin)
-                    .with_stdout(stdout)
-                    .with_stderr(stderr);
-            }
-            let builder = builder
-                .as_init(self.site.dir.path())
-                .with_systemd(false)
-                .with_detach(true)
-                .with_no_pivot(self.order.no_pivot);
-            let built = builder.build();
-            let made = built.map_err(|error| trace::refusal(&error))?;
-            let pid = made.pid().map_or(-1, |pid| pid.as_raw());
-            if let Some(view) = view {
-                let mounted = view.mount(pid, Path::new(apart::ROOT));
-                mounted.map_err(|source| LaunchError::View { source })?;
-            }
-            Ok(pid)
-        })
+    ) -> Result<i32, LaunchError> {
+        let view = match apart {
+            Some(apart) => apart.leave(&self.site.cgroups)?,
+            None => None,
+        };
+        let id = self.order.id.to_string();
+        let preserved = i32::try_from(self.order.preserved_descriptors).unwrap_or(i32::MAX);
+        let mut builder = ContainerBuilder::new(id, SyscallType::default())
+            .with_root_path(runtime_root(&self.site.dir))
+            .map_err(|error| trace::refusal(&error))?
+            .with_executor(Program {
+                confinement,
+                joining: None,
+            })
+            .with_console_socket(console)
+            .with_preserved_fds(preserved);
+        if let Some([stdin, stdout, stderr]) = stdio {
+            builder = builder
+                .with_stdin(stdin)
+                .with_stdout(stdout)
+                .with_stderr(stderr);
+        }
+        let builder = builder
+            .as_init(self.site.dir.path())
+            .with_systemd(false)
+            .with_detach(true)
+            .with_no_pivot(self.order.no_pivot);
+        let built = builder.build();
+        let made = built.map_err(|error| trace::refusal(&error))?;
+        let pid = made.pid().map_or(-1, |pid| pid.as_raw());
+        if let Some(view) = view {
+            let mounted = view.mount(pid, Path::new(apart::ROOT));
+            mounted.map_err(|source| LaunchError::View { source })?;
+        }
+        Ok(pid)
     }
 
     fn take_master(

@@ -168,7 +168,7 @@ fn run_libcontainer(
         lacks_view: false,
         neighbours: Neighbours::of(&container.state().rootfs, spec, &[container.dir().path()]),
     });
-    let (joined, mut maker) = maker::make(&cgroups, apart.is_some(), || {
+    let work = || {
         if let Some(apart) = &apart {
             apart.leave(&cgroups)?;
         }
@@ -195,7 +195,8 @@ fn run_libcontainer(
             .with_detach(true);
         let joined = builder.build();
         Ok(joined.map_err(|error| trace::refusal(&error))?.as_raw())
-    })?;
+    };
+    let (joined, mut maker) = maker::make(&cgroups, apart.is_some(), work, || Ok(()))?;
     maker.await_end()?;
     Ok(joined)
 }

@@ -189,7 +189,7 @@ fn hold_workload(
         }
     };
     let mut streams = wired.ours;
-    let container = Container::open(&request.root, &request.id)?;
+    let container = created.container;
     let ready = streams
         .take_terminal(&request.stdio, created.master)
         .and_then(|()| listen(container.dir()));
@@ -224,14 +224,17 @@ fn hold_workload(
         start: Box::new(move || maker.await_end().and_then(|()| running.start())),
     };
     let mut exit = holder.hold().map_err(lost)?;
-    // Processes that outlived the first one end with it, and had things to say too.
-    container.cgroups().kill()?;
+    if !created.has_own_pids {
+        // Processes that outlived the first one end with it, and had things to say too.
+        container.cgroups().kill()?;
+    }
     holder.drain();
     exit.oom_killed = oom_killed(container.cgroups());
     finish(&holder.streams, &mut exit, container.dir(), &request.id)?;
     holder.tell(&exit);
     let mut container = container;
-    container.sweep()?;
+    // Who was about to join goes, too.
+    container.clear()?;
     container.record_end()?;
     // An agent that is gone reads `state.json`.
     let _ = link.send(&Report::Cleared, &[]);

@@ -176,6 +176,14 @@ pub(super) fn has_namespace(spec: &Spec, kind: LinuxNamespaceType) -> bool {
     namespaces.is_some_and(|list| list.iter().any(|namespace| namespace.typ() == kind))
 }
 
+/// One that was made for it?
+pub(super) fn has_own_namespace(spec: &Spec, kind: LinuxNamespaceType) -> bool {
+    let linux = spec.linux().as_ref();
+    let namespaces = linux.and_then(|linux| linux.namespaces().as_deref());
+    let mut namespaces = namespaces.unwrap_or_default().iter();
+    namespaces.any(|one| one.typ() == kind && one.path().is_none())
+}
+
 /// `libcontainer`'s own default has colons in it, and depends on who calls.
 fn pin_cgroup_path(linux: &mut Linux, cgroups: &Cgroups) {
     if let Some(path) = cgroups.placement().paths.values().next() {

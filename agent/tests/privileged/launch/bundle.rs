@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use plimsoll::launch::shim::{CreateRequest, Held, JoinRequest, ShimError, Spare, Stdio, Zygote};
+use plimsoll::launch::shim::{
+    CreateRequest, Held, JoinRequest, PrepareRequest, ShimError, Spare, Stdio, Zygote,
+};
 use plimsoll::launch::{Id, Sealed, settle};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -86,6 +88,14 @@ impl Dock {
         let spare = zygote.spare();
         zygote.end().unwrap();
         spare
+    }
+
+    pub(crate) fn preparation(&self, id: &str) -> PrepareRequest {
+        PrepareRequest {
+            id: id.parse().unwrap(),
+            root: self.root(),
+            cgroup: format!("{}/{id}", self.parent),
+        }
     }
 
     pub(crate) fn request(&self, id: &str, bundle: &Path, stdio: Stdio) -> CreateRequest {

@@ -61,6 +61,10 @@ fn a_shim_killed_at_any_point_leaves_nothing() {
             pause(round * 7919 + std::process::id());
             kill(shim);
         });
+        if round % 4 > 1 {
+            // Killed before: found out when it is to be created.
+            let _ = spare.prepare(dock.preparation(&name));
+        }
         let request = dock.request(&name, &bundle, stdio.clone());
         let started = spare.create(request, None).and_then(|mut held| {
             let started = held.start();
@@ -151,6 +155,30 @@ fn the_next_agent_finds_it_held_starts_it_and_gets_its_exit() {
         }
     });
     assert_eq!(fate, exit, "the same on disk");
+}
+
+#[test]
+fn a_shim_that_prepared_leaves_nothing_when_it_is_let_go() {
+    let Some(dock) = Dock::new("a_shim_that_prepared_leaves_nothing_when_it_is_let_go") else {
+        return;
+    };
+    let spare = dock.spare();
+    spare.prepare(dock.preparation("a")).unwrap();
+    poll("cgroups", || (!dock.cgroups("a").is_empty()).then_some(()));
+    spare.dismiss().unwrap();
+    assert!(dock.cgroups("a").is_empty() && !dock.state("a").exists());
+
+    // What cannot be prepared is told to who creates it.
+    let taken = dock.create("a", "sleep 1000", Stdio::Null, |_| {}).unwrap();
+    let spare = dock.spare();
+    spare.prepare(dock.preparation("a")).unwrap();
+    let bundle = dock.bundle("b", "true", |_| {});
+    let refused = spare.create(dock.request("a", &bundle, Stdio::Null), None);
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("/a"), "{refused}");
+    assert!(dock.state("a").exists(), "it is another's");
+    kill(taken.made.process.pid);
+    taken.reap().unwrap();
 }
 
 #[test]
