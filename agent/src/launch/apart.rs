@@ -34,24 +34,21 @@ const TEXT: &str = "born where it is to be\n";
 const TMPFS_MAGIC: i64 = 0x0102_1994;
 
 /// The maker of a workload leaves `libcontainer` nothing to move processes in.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Apart {
-    /// The workload's view of its cgroups is to be mounted when it is made.
-    pub(super) lacks_view: bool,
+    /// What the workload is to see of its cgroups, to be mounted when it is made.
+    pub(super) view: Option<View>,
     /// Mounts that it does not need either.
     pub(super) neighbours: Option<Neighbours>,
 }
 
 impl Apart {
-    /// To be called in the maker; the view that is to be mounted.
-    pub(super) fn leave(&self, cgroups: &Cgroups) -> Result<Option<View>, LaunchError> {
-        let view = self.lacks_view.then(|| View::of(cgroups)).transpose();
-        let view = view.map_err(|source| LaunchError::View { source })?;
+    /// To be called in the maker.
+    pub(super) fn leave(&self, cgroups: &Cgroups) -> Result<(), LaunchError> {
         leave(cgroups, self.neighbours.as_ref()).map_err(|source| LaunchError::Process {
             what: "cannot mount what a process that makes workloads is to see",
             source,
-        })?;
-        Ok(view)
+        })
     }
 }
 

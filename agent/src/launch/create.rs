@@ -146,10 +146,11 @@ impl Attempt<'_> {
         let vetted = spec::vet(spec, &state.rootfs, cgroups, apart)?;
         let (mut spec, mut warnings) = (vetted.spec, vetted.warnings);
         let needed = [self.site.dir.path(), &state.bundle];
-        let apart = apart.then(|| Apart {
-            lacks_view: vetted.lacks_view,
-            neighbours: Neighbours::of(&state.rootfs, &spec, &needed),
-        });
+        let neighbours = apart.then(|| Neighbours::of(&state.rootfs, &spec, &needed));
+        let view = self.site.view.take().filter(|_| vetted.lacks_view);
+        let view = view.transpose();
+        let view = view.map_err(|source| LaunchError::View { source })?;
+        let apart = neighbours.map(|neighbours| Apart { view, neighbours });
         let besides = self.prepare_resources(&mut spec, &mut warnings)?;
         let limits = apart.as_ref().and_then(|_| limits::take(&mut spec));
         let confinement = Confinement::of_first(&mut spec)?;
@@ -178,11 +179,11 @@ impl Attempt<'_> {
             written.map_err(unwritten)
         };
         let console_path = console.as_ref().map(ConsoleSocket::path);
-        let work = || self.run_libcontainer(console_path, stdio, confinement, apart.as_ref());
+        let alone = apart.is_some();
+        let work = || self.run_libcontainer(console_path, stdio, confinement, apart);
         owner::leave_keyring();
         trace::forget();
-        let cgroups = &self.site.cgroups;
-        let (init, mut maker) = maker::make(cgroups, apart.is_some(), work, meanwhile)?;
+        let (init, mut maker) = maker::make(&self.site.cgroups, alone, work, meanwhile)?;
         let init = Process::of(init).map_err(unknown_process)?;
         let pidfd = init.open().map_err(unknown_process)?;
         let pidfd = pidfd.ok_or_else(|| LaunchError::Runtime("it ended at once".to_owned()))?;
@@ -274,12 +275,11 @@ impl Attempt<'_> {
         console: Option<&Path>,
         stdio: Option<[OwnedFd; 3]>,
         confinement: Option<Confinement>,
-        apart: Option<&Apart>,
+        apart: Option<Apart>,
     ) -> Result<i32, LaunchError> {
-        let view = match apart {
-            Some(apart) => apart.leave(&self.site.cgroups)?,
-            None => None,
-        };
+        if let Some(apart) = &apart {
+            apart.leave(&self.site.cgroups)?;
+        }
         let id = self.order.id.to_string();
         let preserved = i32::try_from(self.order.preserved_descriptors).unwrap_or(i32::MAX);
         let mut builder = ContainerBuilder::new(id, SyscallType::default())
@@ -305,7 +305,7 @@ impl Attempt<'_> {
         let built = builder.build();
         let made = built.map_err(|error| trace::refusal(&error))?;
         let pid = made.pid().map_or(-1, |pid| pid.as_raw());
-        if let Some(view) = view {
+        if let Some(view) = apart.and_then(|apart| apart.view) {
             let mounted = view.mount(pid, Path::new(apart::ROOT));
             mounted.map_err(|source| LaunchError::View { source })?;
         }

@@ -165,7 +165,7 @@ fn run_libcontainer(
     let below = sub_cgroup(container);
     let cgroups = container.cgroups().below(below.as_deref());
     let apart = apart::is_possible(&cgroups).then(|| Apart {
-        lacks_view: false,
+        view: None,
         neighbours: Neighbours::of(&container.state().rootfs, spec, &[container.dir().path()]),
     });
     let work = || {

@@ -1,13 +1,15 @@
 //! Where a workload is to be: its state directory and its cgroups, before there is anything else of it.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::cgroups::Cgroups;
 use super::create::unknown_process;
 use super::state::{Phase, State, now};
+use super::view::View;
 use super::{Id, LaunchError, Process, StateDir};
-use crate::cgroup::{CgroupKey, HierarchyId};
+use crate::cgroup::{CgroupKey, HierarchyId, Mode};
 
 /// Made by the process that is to make the workload, see [`create_at`](super::create_at).
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct Site {
     pub(super) keys: BTreeMap<HierarchyId, CgroupKey>,
     /// What is known so far is recorded.
     pub(super) state: State,
+    /// What a workload there is to see of its cgroups, on v1.
+    pub(super) view: Option<io::Result<View>>,
 }
 
 impl Site {
@@ -53,10 +57,13 @@ impl Site {
             cgroups,
             keys: BTreeMap::new(),
             state,
+            view: None,
         };
         match site.cgroups.make() {
             Ok(keys) => {
                 site.keys = keys;
+                let is_v1 = site.cgroups.layout().mode() != Mode::Unified;
+                site.view = is_v1.then(|| View::of(&site.cgroups));
                 Ok(site)
             }
             Err(error) => {

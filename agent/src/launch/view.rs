@@ -24,7 +24,7 @@ const READ_ONLY: u64 = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV 
 pub(super) struct View(Vec<(String, OwnedFd)>);
 
 impl View {
-    /// To be taken while the hierarchies are in sight.
+    /// To be taken while the hierarchies are in sight, by the process that makes the workload or its parent.
     pub(super) fn of(cgroups: &Cgroups) -> io::Result<Self> {
         let mut binds = Vec::new();
         for (name, directory) in cgroups.seen() {

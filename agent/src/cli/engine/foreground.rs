@@ -51,15 +51,19 @@ impl Foreground {
             ("stdout", flag(self.stdout)),
             ("stderr", flag(self.stderr)),
         ];
-        let (hijacked, end) = try_join!(
-            engine.hijack(&attach, &query, &()),
-            Waiting::register(engine, id, self.condition)
-        )
-        .map_err(|error| Failure::from(error).with(Exit::NotRun))?;
-        let proxy = match self.sig_proxy {
-            true => Some(Proxy::start(engine, id, self.tty)?),
-            false => None,
+        let agreed = async {
+            let both = try_join!(
+                engine.hijack(&attach, &query, &()),
+                Waiting::register(engine, id, self.condition)
+            );
+            both.map_err(|error| Failure::from(error).with(Exit::NotRun))
         };
+        // While the requests are under way.
+        let proxy = async {
+            let proxy = self.sig_proxy.then(|| Proxy::start(engine, id, self.tty));
+            Ok(proxy.transpose()?)
+        };
+        let ((hijacked, end), proxy) = try_join!(agreed, proxy)?;
         start.await?;
         let _resizing = match self.tty {
             true => {

@@ -1,6 +1,7 @@
 //! What of `/proc` and `/sys` is hidden from a container, and what it cannot write.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use bollard::models::HostConfig;
 
@@ -39,7 +40,7 @@ pub(super) fn of(host: &HostConfig) -> (Vec<String>, Vec<String>) {
     let listed = |list: &[&str]| list.iter().map(|&path| path.to_owned()).collect();
     let masked = host.masked_paths.clone().unwrap_or_else(|| {
         let mut masked: Vec<String> = listed(&MASKED);
-        masked.extend(throttling());
+        masked.extend_from_slice(throttling());
         masked
     });
     (
@@ -50,7 +51,13 @@ pub(super) fn of(host: &HostConfig) -> (Vec<String>, Vec<String>) {
     )
 }
 
-fn throttling() -> Vec<String> {
+/// Of the CPUs that this process found first, as dockerd has it.
+fn throttling() -> &'static [String] {
+    static FOUND: OnceLock<Vec<String>> = OnceLock::new();
+    FOUND.get_or_init(find_throttling)
+}
+
+fn find_throttling() -> Vec<String> {
     let cpus = fs::read_dir(CPUS).into_iter().flatten().flatten();
     let mut paths: Vec<_> = cpus
         .map(|cpu| cpu.path().join(THROTTLING))
