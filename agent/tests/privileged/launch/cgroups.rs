@@ -51,6 +51,34 @@ fn first_process_and_joined_ones_are_in_the_workloads_cgroup_everywhere() {
 }
 
 #[test]
+fn a_start_that_fails_is_undone_and_says_why() {
+    let Some(dock) = Dock::new("a_start_that_fails_is_undone_and_says_why") else {
+        return;
+    };
+    let no_program = |spec: &mut serde_json::Value| {
+        spec["process"]["args"] = json!(["/nonesuch"]);
+    };
+    let refused = dock.create("a", "", Stdio::Null, no_program).unwrap_err();
+    let refused = refused.to_string();
+    assert!(
+        refused.ends_with(r#"exec: "/nonesuch": stat /nonesuch: no such file or directory"#),
+        "{refused}"
+    );
+    let no_mount = |spec: &mut serde_json::Value| {
+        let bind = json!({"destination": "/data", "type": "bind", "source": "/nonesuch",
+            "options": ["bind"]});
+        spec["mounts"].as_array_mut().unwrap().push(bind);
+    };
+    let refused = dock.create("a", "true", Stdio::Null, no_mount).unwrap_err();
+    let refused = refused.to_string();
+    assert!(
+        refused.contains("No such file or directory") && !refused.contains("cleanup"),
+        "{refused}"
+    );
+    assert!(dock.cgroups("a").is_empty() && !dock.state("a").exists());
+}
+
+#[test]
 fn limits_are_in_force_before_it_starts() {
     let Some(dock) = Dock::new("limits_are_in_force_before_it_starts") else {
         return;
