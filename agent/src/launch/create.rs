@@ -129,11 +129,9 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     fn carry_out(mut self, spec: Result<Spec, LaunchError>) -> Result<Created, LaunchError> {
-        let built = spec.and_then(|spec| self.build(spec));
-        if built.is_err() {
-            self.site.remove();
-        }
-        built
+        let created = self.build(spec?)?;
+        self.site.keep();
+        Ok(created)
     }
 
     fn build(&mut self, spec: Spec) -> Result<Created, LaunchError> {

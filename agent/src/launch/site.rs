@@ -11,9 +11,9 @@ use super::view::View;
 use super::{Id, LaunchError, Process, StateDir};
 use crate::cgroup::{CgroupKey, HierarchyId, Mode};
 
-/// Made by the process that is to make the workload, see [`create_at`](super::create_at).
+/// Made by the process that is to make the workload, see [`create_at`](super::create_at). Dropped before there is a
+/// workload it is removed.
 #[derive(Debug)]
-#[must_use = "it stays"]
 pub struct Site {
     pub(super) dir: StateDir,
     pub(super) cgroups: Cgroups,
@@ -23,6 +23,7 @@ pub struct Site {
     pub(super) state: State,
     /// What a workload there is to see of its cgroups, on v1.
     pub(super) view: Option<io::Result<View>>,
+    is_used: bool,
 }
 
 impl Site {
@@ -58,26 +59,29 @@ impl Site {
             keys: BTreeMap::new(),
             state,
             view: None,
+            is_used: false,
         };
-        match site.cgroups.make() {
-            Ok(keys) => {
-                site.keys = keys;
-                let is_v1 = site.cgroups.layout().mode() != Mode::Unified;
-                site.view = is_v1.then(|| View::of(&site.cgroups));
-                Ok(site)
-            }
-            Err(error) => {
-                site.remove();
-                Err(error.into())
-            }
-        }
+        site.keys = site.cgroups.make()?;
+        let is_v1 = site.cgroups.layout().mode() != Mode::Unified;
+        site.view = is_v1.then(|| View::of(&site.cgroups));
+        Ok(site)
     }
 
-    /// Removes it, and whoever is in it. What cannot be removed is reaped at the next start.
-    pub fn remove(self) {
+    /// There is a workload: from now on it is removed with that.
+    pub(super) fn keep(&mut self) {
+        self.is_used = true;
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if self.is_used {
+            return;
+        }
         let undone = self.cgroups.kill().and_then(|()| self.cgroups.remove());
         let undone = undone.map_err(|error| error.to_string());
         let undone = undone.and_then(|()| self.dir.remove().map_err(|error| error.to_string()));
+        // It is reaped at the next start.
         if let Err(left) = undone {
             tracing::warn!(id = %self.state.id, left, "failed creation leaves traces");
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Id, Process};
 use crate::cgroup::Placement;
 
-/// `state.json`.
+/// `state.json`. What the bundle says is empty until that is read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {

@@ -113,9 +113,6 @@ fn serve(link: &Link, signals: &SignalFd) -> io::Result<()> {
         asked = next(link)?;
     }
     let Some((request, descriptors)) = asked else {
-        if let Some(Ok(site)) = site {
-            site.remove();
-        }
         return Ok(());
     };
     let stdio = <[OwnedFd; 3]>::try_from(descriptors).ok();
@@ -123,10 +120,7 @@ fn serve(link: &Link, signals: &SignalFd) -> io::Result<()> {
         (_, Err(error)) => Err(error),
         (Request::Create(request), Ok(site)) => hold_workload(link, signals, &request, stdio, site),
         (Request::Join(request), Ok(None)) => hold_joined(link, signals, &request, stdio),
-        (Request::Prepare(_) | Request::Join(_) | Request::Start, Ok(site)) => {
-            if let Some(site) = site {
-                site.remove();
-            }
+        (Request::Prepare(_) | Request::Join(_) | Request::Start, Ok(_)) => {
             Err(refused("not what was to be asked for"))
         }
     };
@@ -161,15 +155,7 @@ fn hold_workload(
     stdio: Option<[OwnedFd; 3]>,
     site: Option<Site>,
 ) -> Result<(), LaunchError> {
-    let wired = match Wired::new(&request.stdio, stdio) {
-        Ok(wired) => wired,
-        Err(error) => {
-            if let Some(site) = site {
-                site.remove();
-            }
-            return Err(error);
-        }
-    };
+    let wired = Wired::new(&request.stdio, stdio)?;
     let order = Order {
         id: request.id.clone(),
         root: &request.root,
