@@ -152,11 +152,12 @@ impl Attempt<'_> {
         let besides = self.prepare_resources(&mut spec, &mut warnings)?;
         let limits = apart.as_ref().and_then(|_| limits::take(&mut spec));
         let confinement = Confinement::of_first(&mut spec)?;
-        let unwritten = |source| {
+        let filter = confinement.as_ref().and_then(Confinement::filter);
+        let written = self.site.dir.write_config(&spec, filter);
+        written.map_err(|source| {
             let id = id.clone();
             LaunchError::State { id, source }
-        };
-        self.site.dir.write_config(&spec).map_err(unwritten)?;
+        })?;
         let console = self.console()?;
         let process = spec.process().as_ref();
         let user = process.map_or(0, |process| owner::host_user(process, &spec));
@@ -168,26 +169,18 @@ impl Attempt<'_> {
         }
 
         let has_own_pids = spec::has_own_namespace(&spec, LinuxNamespaceType::Pid);
-        let filter = confinement.as_ref().and_then(Confinement::filter).cloned();
-        let meanwhile = || {
-            if let Some(limits) = &limits {
-                limits::apply_devices(limits, &self.site.cgroups)?;
-            }
-            let written = filter.map_or(Ok(()), |filter| self.site.dir.write_filter(&filter));
-            written.map_err(unwritten)
-        };
         let console_path = console.as_ref().map(ConsoleSocket::path);
         let alone = apart.is_some();
         let work = || self.run_libcontainer(console_path, stdio, confinement, apart);
         owner::leave_keyring();
         trace::forget();
-        let (init, mut maker) = maker::make(&self.site.cgroups, alone, work, meanwhile)?;
+        let (init, mut maker) = maker::make(&self.site.cgroups, alone, work)?;
         let init = Process::of(init).map_err(unknown_process)?;
         let pidfd = init.open().map_err(unknown_process)?;
         let pidfd = pidfd.ok_or_else(|| LaunchError::Runtime("it ended at once".to_owned()))?;
         self.site.cgroups.complete(init.pid)?;
         if let Some(limits) = limits {
-            limits::apply_others(&limits, &self.site.cgroups, &id)?;
+            limits::apply_first(&limits, &self.site.cgroups, &id)?;
         }
         if besides.disable_oom_killer {
             self.disable_oom_killer()?;

@@ -196,7 +196,7 @@ fn run_libcontainer(
         let joined = builder.build();
         Ok(joined.map_err(|error| trace::refusal(&error))?.as_raw())
     };
-    let (joined, mut maker) = maker::make(&cgroups, apart.is_some(), work, || Ok(()))?;
+    let (joined, mut maker) = maker::make(&cgroups, apart.is_some(), work)?;
     maker.await_end()?;
     Ok(joined)
 }

@@ -20,25 +20,18 @@ pub(super) fn take(spec: &mut Spec) -> Option<LinuxResources> {
     limits
 }
 
-/// Sets a new workload's device rules, which hinder nobody who makes it: device files may always be made.
-pub(super) fn apply_devices(
-    resources: &LinuxResources,
-    cgroups: &Cgroups,
-) -> Result<(), LaunchError> {
-    let rules = resources.devices().as_deref().unwrap_or_default();
-    set_devices(&Devices::evaluate(rules), cgroups)
-}
-
-/// Sets a new workload's other limits: most have none.
-pub(super) fn apply_others(
+/// Sets a new workload's. Device rules alone, which every workload has, take one file on v1 and none on v2. They
+/// are written one by one, which is to be over before, or to begin after, it is made: the first forbids all.
+pub(super) fn apply_first(
     resources: &LinuxResources,
     cgroups: &Cgroups,
     id: &Id,
 ) -> Result<(), LaunchError> {
+    let rules = resources.devices().as_deref().unwrap_or_default();
     let mut others = resources.clone();
     others.set_devices(None);
     if others == LinuxResources::default() {
-        return Ok(());
+        return set_devices(&Devices::evaluate(rules), cgroups);
     }
     apply(resources, cgroups, id)
 }

@@ -65,15 +65,13 @@ impl Maker {
 /// subreaper: what the work leaves is its child, once the maker has ended.
 ///
 /// `alone`: `libcontainer` is kept from placing processes, so the maker is to be in all hierarchies that it knows.
-/// `meanwhile`: what this process does before it waits.
 ///
 /// # Errors
-/// The cgroup lets no process in, or what the work failed for, in its words; or what was done meanwhile failed.
+/// The cgroup lets no process in, or what the work failed for, in its words.
 pub(super) fn make(
     cgroups: &Cgroups,
     alone: bool,
     work: impl FnOnce() -> Result<i32, LaunchError>,
-    meanwhile: impl FnOnce() -> Result<(), LaunchError>,
 ) -> Result<(u32, Maker), LaunchError> {
     let birthplace = cgroups.birthplace(alone).map(open_directory).transpose();
     let birthplace = birthplace.map_err(failed)?;
@@ -100,7 +98,6 @@ pub(super) fn make(
         unsafe { nix::libc::_exit(0) }
     };
     let mut maker = Maker(Some(maker));
-    let done_meanwhile = meanwhile();
     let mut awaited = [
         PollFd::new(told.as_fd(), PollFlags::POLLIN),
         PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
@@ -113,7 +110,7 @@ pub(super) fn make(
     let text = String::from_utf8_lossy(&text);
     let made = text.strip_prefix(MADE).map(str::parse);
     if let Some(Ok(pid)) = made {
-        return done_meanwhile.map(|()| (pid, maker));
+        return Ok((pid, maker));
     }
     maker.await_end()?;
     match made {

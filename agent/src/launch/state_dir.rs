@@ -167,14 +167,10 @@ impl StateDir {
         write(&self.file(EXIT), exit)
     }
 
-    /// What is carried out.
-    pub(super) fn write_config(&self, spec: &Spec) -> io::Result<()> {
-        write(&self.file(CONFIG), spec)
-    }
-
-    /// The filter that is not left to `libcontainer`: for those who join.
-    pub(super) fn write_filter(&self, filter: &Filter) -> io::Result<()> {
-        filter.write(&self.file(FILTER))
+    /// What is carried out: the specification, and the filter that is not left to `libcontainer`.
+    pub(super) fn write_config(&self, spec: &Spec, filter: Option<&Filter>) -> io::Result<()> {
+        write(&self.file(CONFIG), spec)?;
+        filter.map_or(Ok(()), |filter| filter.write(&self.file(FILTER)))
     }
 
     pub(super) fn filter(&self) -> io::Result<Option<Filter>> {
