@@ -145,8 +145,7 @@ impl Attempt<'_> {
         let (mut spec, mut warnings) = (vetted.spec, vetted.warnings);
         let needed = [self.site.dir.path(), &state.bundle];
         let neighbours = apart.then(|| Neighbours::of(&state.rootfs, &spec, &needed));
-        let view = self.site.view.take().filter(|_| vetted.lacks_view);
-        let view = view.transpose();
+        let view = vetted.lacks_view.then(|| self.site.view()).transpose();
         let view = view.map_err(|source| LaunchError::View { source })?;
         let apart = neighbours.map(|neighbours| Apart { view, neighbours });
         let besides = self.prepare_resources(&mut spec, &mut warnings)?;
@@ -271,23 +270,16 @@ impl Attempt<'_> {
         if let Some(apart) = &apart {
             apart.leave(&self.site.cgroups)?;
         }
-        let id = self.order.id.to_string();
-        let preserved = i32::try_from(self.order.preserved_descriptors).unwrap_or(i32::MAX);
-        let mut builder = ContainerBuilder::new(id, SyscallType::default())
-            .with_root_path(runtime_root(&self.site.dir))
-            .map_err(|error| trace::refusal(&error))?
-            .with_executor(Program {
-                confinement,
-                joining: None,
-            })
-            .with_console_socket(console)
-            .with_preserved_fds(preserved);
-        if let Some([stdin, stdout, stderr]) = stdio {
-            builder = builder
-                .with_stdin(stdin)
-                .with_stdout(stdout)
-                .with_stderr(stderr);
-        }
+        let program = Program {
+            confinement,
+            joining: None,
+        };
+        let descriptors = Descriptors {
+            console,
+            stdio,
+            preserved: self.order.preserved_descriptors,
+        };
+        let builder = builder(&self.order.id, &self.site.dir, program, descriptors)?;
         let builder = builder
             .as_init(self.site.dir.path())
             .with_systemd(false)
@@ -327,13 +319,43 @@ impl Attempt<'_> {
     }
 }
 
+/// What a process has from outside.
+pub(super) struct Descriptors<'a> {
+    /// Socket that the terminal's master is sent to.
+    pub(super) console: Option<&'a Path>,
+    pub(super) stdio: Option<[OwnedFd; 3]>,
+    pub(super) preserved: u32,
+}
+
+/// What a workload's first process and one that joins have in common.
+pub(super) fn builder(
+    id: &Id,
+    dir: &StateDir,
+    program: Program,
+    descriptors: Descriptors<'_>,
+) -> Result<ContainerBuilder, LaunchError> {
+    let builder = ContainerBuilder::new(id.to_string(), SyscallType::default())
+        .with_root_path(runtime_root(dir))
+        .map_err(|error| trace::refusal(&error))?
+        .with_executor(program)
+        .with_console_socket(descriptors.console)
+        .with_preserved_fds(i32::try_from(descriptors.preserved).unwrap_or(i32::MAX));
+    Ok(match descriptors.stdio {
+        Some([stdin, stdout, stderr]) => builder
+            .with_stdin(stdin)
+            .with_stdout(stdout)
+            .with_stderr(stderr),
+        None => builder,
+    })
+}
+
 /// `libcontainer`'s directory of a workload.
 pub(super) fn runtime_dir(dir: &StateDir, id: &Id) -> PathBuf {
     dir.file(RUNTIME).join(id.as_str())
 }
 
 /// Directory of such directories.
-pub(super) fn runtime_root(dir: &StateDir) -> PathBuf {
+fn runtime_root(dir: &StateDir) -> PathBuf {
     dir.file(RUNTIME)
 }
 

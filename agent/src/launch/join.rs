@@ -3,14 +3,12 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::oci_spec::runtime::{Process as ProcessSpec, Spec};
-use libcontainer::syscall::syscall::SyscallType;
 
 use super::apart::{self, Apart};
 use super::confinement::Confinement;
 use super::console::{ConsoleSocket, console_size};
-use super::create::{own_stdio, runtime_root, unknown_process};
+use super::create::{Descriptors, builder, own_stdio, unknown_process};
 use super::executor::{Joining, Program};
 use super::filter::{Filter, notifies};
 use super::neighbours::Neighbours;
@@ -158,8 +156,11 @@ fn run_libcontainer(
     files: &Files,
 ) -> Result<u32, LaunchError> {
     let container = order.container;
-    let preserved = i32::try_from(order.preserved_descriptors).unwrap_or(i32::MAX);
-    let stdio = order.stdio;
+    let descriptors = Descriptors {
+        console: console.map(ConsoleSocket::path),
+        stdio: order.stdio,
+        preserved: order.preserved_descriptors,
+    };
     owner::leave_keyring();
     trace::forget();
     let below = sub_cgroup(container);
@@ -172,21 +173,9 @@ fn run_libcontainer(
         if let Some(apart) = &apart {
             apart.leave(&cgroups)?;
         }
-        let mut builder =
-            ContainerBuilder::new(container.state().id.to_string(), SyscallType::default())
-                .with_root_path(runtime_root(container.dir()))
-                .map_err(|error| trace::refusal(&error))?
-                .with_executor(program)
-                .with_console_socket(console.map(ConsoleSocket::path))
-                .with_preserved_fds(preserved)
-                .with_pid_file(order.announced_in.map(|dir| dir.join(ANNOUNCEMENT)))
-                .map_err(|error| trace::refusal(&error))?;
-        if let Some([stdin, stdout, stderr]) = stdio {
-            builder = builder
-                .with_stdin(stdin)
-                .with_stdout(stdout)
-                .with_stderr(stderr);
-        }
+        let builder = builder(&container.state().id, container.dir(), program, descriptors)?
+            .with_pid_file(order.announced_in.map(|dir| dir.join(ANNOUNCEMENT)))
+            .map_err(|error| trace::refusal(&error))?;
         let builder = builder
             .as_tenant()
             .with_process(Some(&files.process))

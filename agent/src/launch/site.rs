@@ -21,8 +21,8 @@ pub struct Site {
     pub(super) keys: BTreeMap<HierarchyId, CgroupKey>,
     /// What is known so far is recorded.
     pub(super) state: State,
-    /// What a workload there is to see of its cgroups, on v1.
-    pub(super) view: Option<io::Result<View>>,
+    /// Taken ahead of need.
+    view: Option<io::Result<View>>,
     is_used: bool,
 }
 
@@ -62,9 +62,19 @@ impl Site {
             is_used: false,
         };
         site.keys = site.cgroups.make()?;
-        let is_v1 = site.cgroups.layout().mode() != Mode::Unified;
-        site.view = is_v1.then(|| View::of(&site.cgroups));
         Ok(site)
+    }
+
+    /// Takes what most workloads are to see of their cgroups on v1: for who has to wait anyway.
+    pub(super) fn look_ahead(&mut self) {
+        let is_v1 = self.cgroups.layout().mode() != Mode::Unified;
+        self.view = is_v1.then(|| View::of(&self.cgroups));
+    }
+
+    /// What a workload here is to see of its cgroups.
+    pub(super) fn view(&mut self) -> io::Result<View> {
+        let view = self.view.take();
+        view.unwrap_or_else(|| View::of(&self.cgroups))
     }
 
     /// There is a workload: from now on it is removed with that.

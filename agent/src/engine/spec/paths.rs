@@ -51,7 +51,7 @@ pub(super) fn of(host: &HostConfig) -> (Vec<String>, Vec<String>) {
     )
 }
 
-/// Of the CPUs that this process found first, as dockerd has it.
+/// Of the CPUs that there were when it was first asked for: the list is as long as there are CPUs, the same at each start.
 fn throttling() -> &'static [String] {
     static FOUND: OnceLock<Vec<String>> = OnceLock::new();
     FOUND.get_or_init(find_throttling)

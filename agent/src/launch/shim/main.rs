@@ -141,7 +141,9 @@ fn next(link: &Link) -> io::Result<Option<(Request, Vec<OwnedFd>)>> {
 
 fn prepare(request: &PrepareRequest) -> Result<Site, LaunchError> {
     forget_ended(&request.root, &request.id)?;
-    Site::make(&request.root, &request.id, &request.cgroup)
+    let mut site = Site::make(&request.root, &request.id, &request.cgroup)?;
+    site.look_ahead();
+    Ok(site)
 }
 
 pub(super) fn refused(text: &str) -> LaunchError {

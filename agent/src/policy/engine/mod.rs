@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -188,10 +188,8 @@ impl Engine {
             false => self.log.subscribe_seldom(),
         };
         // What both bring is taken once.
-        let mut before = std::mem::replace(&mut self.events, events);
-        while let Ok(event) = before.try_recv() {
-            self.take_event(&event);
-        }
+        self.drain_events();
+        self.events = events;
         self.hears_all = all;
     }
 
@@ -219,10 +217,22 @@ impl Engine {
     }
 
     fn take_snapshot(&mut self) {
+        self.pass_over_unheard();
         let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
         self.work.take_snapshot(&snapshot, &mut self.outbox);
         self.changed = true;
         self.publish();
+    }
+
+    /// What was not to be heard is not lost, should the seldom ones come too fast later.
+    fn pass_over_unheard(&mut self) {
+        if self.hears_all {
+            return;
+        }
+        // Whatever of these is to be heard is in the channel by now.
+        let told = self.log.last_sequence();
+        self.drain_events();
+        self.last_event = self.last_event.max(told);
     }
 
     fn take_events(&mut self, first: Result<Arc<Event>, RecvError>) {
@@ -232,8 +242,16 @@ impl Engine {
             // The log lives in `self`.
             Err(RecvError::Closed) => {}
         }
-        while let Ok(event) = self.events.try_recv() {
-            self.take_event(&event);
+        self.drain_events();
+    }
+
+    fn drain_events(&mut self) {
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => self.take_event(&event),
+                Err(TryRecvError::Lagged(_)) => self.catch_up(),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
         }
     }
 
