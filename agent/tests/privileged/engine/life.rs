@@ -37,6 +37,34 @@ async fn exit_codes_come_out_and_nothing_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_mounted_in_every_container_is_no_change_of_it() {
+    let Some(harbour) = Harbour::new("what_is_mounted_in_every_container_is_no_change_of_it")
+    else {
+        return;
+    };
+    // Like an image of one program.
+    for name in ["dev", "etc", "proc", "sys"] {
+        let path = harbour.directory.join("rootfs").join(name);
+        if path.exists() {
+            std::fs::remove_dir_all(path).unwrap();
+        }
+    }
+    let manned = harbour.man().await;
+    let engine = &manned.engine;
+    let line = "grep -q localhost /etc/hosts && test -s /etc/hostname && test -e /etc/resolv.conf && \
+                test -c /dev/null && test -d /proc/self && test -d /sys/kernel";
+    let id = engine.create(None, harbour.body(line)).await.unwrap().id;
+    let exit = engine.wait(&id, WaitCondition::NextExit).unwrap();
+    engine.start(&id).await.unwrap();
+    assert_eq!(exit.await.unwrap().status_code, 0);
+    assert_eq!(engine.diff(&id).await.unwrap(), []);
+    let upper = format!("data/containers/{id}/upper");
+    let upper = std::fs::read_dir(harbour.directory.join(upper)).unwrap();
+    assert_eq!(upper.count(), 0);
+    manned.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_cannot_be_started_is_told_apart() {
     let Some(harbour) = Harbour::new("a_program_that_cannot_be_started_is_told_apart") else {
         return;

@@ -31,7 +31,7 @@ use crate::cgroup::Layout;
 use crate::config::EngineConfig;
 use crate::engine::image::{ImageId, Store, User};
 use crate::engine::network::Networks;
-use crate::engine::rootfs::{Mounts, Overlay};
+use crate::engine::rootfs::{Mounts, Overlay, make_points};
 use crate::engine::spec;
 use crate::engine::volume::Volumes;
 use crate::launch::Id;
@@ -48,6 +48,8 @@ pub(super) struct Parts {
     pub(super) volumes: Arc<Volumes>,
     pub(super) networks: Arc<Networks>,
     mounts: Mounts,
+    /// The lowest layer of all root filesystems.
+    points: PathBuf,
     layout: Layout,
     events: Events,
 }
@@ -70,11 +72,14 @@ impl Parts {
         events: Events,
     ) -> Result<Self, EngineError> {
         let data = &config.data_dir;
+        let points = data.join("points");
+        make_points(&points)?;
         Ok(Self {
             images: Arc::new(Store::open(&data.join("images"))?),
             volumes: Arc::new(Volumes::open(&data.join("volumes"))?),
             networks: Arc::new(Networks::open(&data.join("networks"))?),
             mounts: Mounts::open(&config.run_dir.join("rootfs"))?,
+            points,
             layout,
             events,
         })
@@ -90,7 +95,7 @@ impl Parts {
         require_whole(settings)?;
         let annotations = settings.host().and_then(|host| host.annotations.as_ref());
         let said = |key: &str| annotations.and_then(|all| all.get(key)).map(String::as_str);
-        let lower = match (said(ROOTFS), &settings.image) {
+        let layers = match (said(ROOTFS), &settings.image) {
             (Some(path), _) if said(ROOTFS_MODE) == Some(DIRECT) => {
                 return Ok(Root::Direct(path.into()));
             }
@@ -99,7 +104,7 @@ impl Parts {
             (None, None) => return Err(EngineError::Invalid("no image".to_owned())),
         };
         Ok(Root::Layers(Overlay {
-            lower,
+            lower: std::iter::once(self.points.clone()).chain(layers).collect(),
             upper: dir.join("upper"),
             work: dir.join("work"),
             // Of one that goes with its exit nothing is kept.
