@@ -21,7 +21,6 @@ use super::LaunchError;
 use super::cgroups::Cgroups;
 use super::neighbours::Neighbours;
 use super::spec::{has_namespace, has_own_namespace, is_cgroup_mount};
-use super::view::View;
 use crate::cgroup::{HierarchyId, Mode};
 
 /// Where `libcontainer` takes the hierarchies to be, and where a workload sees its own.
@@ -33,19 +32,14 @@ const TEXT: &str = "born where it is to be\n";
 /// include/uapi/linux/magic.h
 const TMPFS_MAGIC: i64 = 0x0102_1994;
 
-/// The maker of a workload leaves `libcontainer` nothing to move processes in.
+/// The maker of a workload leaves `libcontainer` nothing to move processes in, nor mounts that it does not need either.
 #[derive(Debug)]
-pub(super) struct Apart {
-    /// What the workload is to see of its cgroups, to be mounted when it is made.
-    pub(super) view: Option<View>,
-    /// Mounts that it does not need either.
-    pub(super) neighbours: Option<Neighbours>,
-}
+pub(super) struct Apart(pub(super) Option<Neighbours>);
 
 impl Apart {
     /// To be called in the maker.
     pub(super) fn leave(&self, cgroups: &Cgroups) -> Result<(), LaunchError> {
-        leave(cgroups, self.neighbours.as_ref()).map_err(|source| LaunchError::Process {
+        leave(cgroups, self.0.as_ref()).map_err(|source| LaunchError::Process {
             what: "cannot mount what a process that makes workloads is to see",
             source,
         })

@@ -147,7 +147,7 @@ impl Attempt<'_> {
         let neighbours = apart.then(|| Neighbours::of(&state.rootfs, &spec, &needed));
         let view = vetted.lacks_view.then(|| self.site.view()).transpose();
         let view = view.map_err(|source| LaunchError::View { source })?;
-        let apart = neighbours.map(|neighbours| Apart { view, neighbours });
+        let apart = neighbours.map(Apart);
         let besides = self.prepare_resources(&mut spec, &mut warnings)?;
         let limits = apart.as_ref().and_then(|_| limits::take(&mut spec));
         let confinement = Confinement::of_first(&mut spec)?;
@@ -171,9 +171,15 @@ impl Attempt<'_> {
         let console_path = console.as_ref().map(ConsoleSocket::path);
         let alone = apart.is_some();
         let work = || self.run_libcontainer(console_path, stdio, confinement, apart);
+        let finish = |pid| match view {
+            Some(view) => view
+                .mount(pid, Path::new(apart::ROOT))
+                .map_err(|source| LaunchError::View { source }),
+            None => Ok(()),
+        };
         owner::leave_keyring();
         trace::forget();
-        let (init, mut maker) = maker::make(&self.site.cgroups, alone, work)?;
+        let (init, mut maker) = maker::make(&self.site.cgroups, alone, work, finish)?;
         let init = Process::of(init).map_err(unknown_process)?;
         let pidfd = init.open().map_err(unknown_process)?;
         let pidfd = pidfd.ok_or_else(|| LaunchError::Runtime("it ended at once".to_owned()))?;
@@ -287,12 +293,8 @@ impl Attempt<'_> {
             .with_no_pivot(self.order.no_pivot);
         let built = builder.build();
         let made = built.map_err(|error| trace::refusal(&error))?;
-        let pid = made.pid().map_or(-1, |pid| pid.as_raw());
-        if let Some(view) = apart.and_then(|apart| apart.view) {
-            let mounted = view.mount(pid, Path::new(apart::ROOT));
-            mounted.map_err(|source| LaunchError::View { source })?;
-        }
-        Ok(pid)
+        let pid = made.pid().map(|pid| pid.as_raw());
+        pid.ok_or_else(|| LaunchError::Runtime("no process came of it".to_owned()))
     }
 
     fn take_master(

@@ -165,10 +165,8 @@ fn run_libcontainer(
     trace::forget();
     let below = sub_cgroup(container);
     let cgroups = container.cgroups().below(below.as_deref());
-    let apart = apart::is_possible(&cgroups).then(|| Apart {
-        view: None,
-        neighbours: Neighbours::of(&container.state().rootfs, spec, &[container.dir().path()]),
-    });
+    let neighbours = || Neighbours::of(&container.state().rootfs, spec, &[container.dir().path()]);
+    let apart = apart::is_possible(&cgroups).then(|| Apart(neighbours()));
     let work = || {
         if let Some(apart) = &apart {
             apart.leave(&cgroups)?;
@@ -185,7 +183,7 @@ fn run_libcontainer(
         let joined = builder.build();
         Ok(joined.map_err(|error| trace::refusal(&error))?.as_raw())
     };
-    let (joined, mut maker) = maker::make(&cgroups, apart.is_some(), work)?;
+    let (joined, mut maker) = maker::make(&cgroups, apart.is_some(), work, |_| Ok(()))?;
     maker.await_end()?;
     Ok(joined)
 }

@@ -65,17 +65,26 @@ fn set_devices(devices: &Devices, cgroups: &Cgroups) -> Result<(), LaunchError> 
         return Ok(());
     };
     let exceptions = devices.exceptions.iter().map(ToString::to_string);
-    let (opposite, default) = match devices.allow_by_default {
-        true => ("devices.deny", None),
-        false => ("devices.allow", Some(("devices.deny", "a".to_owned()))),
-    };
-    let rules = exceptions.map(|rule| (opposite, rule));
-    for (name, rule) in default.into_iter().chain(rules) {
-        let path = directory.join(name);
-        // One rule a write.
-        let opened = File::options().write(true).open(&path);
-        let written = opened.and_then(|mut file| file.write_all(rule.as_bytes()));
-        written.map_err(|source| LaunchError::Write { path, source })?;
+    match devices.allow_by_default {
+        true => write_each(directory.join("devices.deny"), exceptions),
+        false => {
+            write_each(
+                directory.join("devices.deny"),
+                std::iter::once("a".to_owned()),
+            )?;
+            write_each(directory.join("devices.allow"), exceptions)
+        }
     }
-    Ok(())
+}
+
+/// One rule a write.
+fn write_each(path: PathBuf, rules: impl Iterator<Item = String>) -> Result<(), LaunchError> {
+    let mut rules = rules.peekable();
+    if rules.peek().is_none() {
+        return Ok(());
+    }
+    let opened = File::options().write(true).open(&path);
+    let written =
+        opened.and_then(|mut file| rules.try_for_each(|rule| file.write_all(rule.as_bytes())));
+    written.map_err(|source| LaunchError::Write { path, source })
 }

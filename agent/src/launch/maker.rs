@@ -20,10 +20,14 @@ use rustix::process::{Pid, WaitOptions, getpid, set_child_subreaper, waitpid};
 use super::cgroups::Cgroups;
 use super::{LaunchError, clone};
 
-/// Before the pid of what was made; no error begins so.
-const MADE: &str = "\0";
+/// Before and after the pid of what was made; no error begins so.
+const MADE: char = '\0';
+/// Once that is finished, too.
+const FINISHED: &str = "\0";
 /// Of what a maker tells; a pipe holds 16 pages, and never less than one.
 const LONGEST: usize = 4096;
+
+const KILLED: &str = "its maker was killed";
 
 /// Aborts when it is dropped: the maker must not go on as if it were the process it was cloned from.
 struct NoWayBack;
@@ -34,35 +38,65 @@ impl Drop for NoWayBack {
     }
 }
 
-/// A maker whose work is done. Ending takes it a while: the kernel waits for a grace period, shorter than
-/// that other one, when a mount namespace goes.
+/// A maker that has told what it made. Finishing that takes it a while, and so does its end: the kernel waits for a
+/// grace period, shorter than that other one, when a mount namespace goes.
 #[derive(Debug)]
 #[must_use = "it is in the workload's cgroup until it has ended"]
-pub struct Maker(Option<Pid>);
+pub struct Maker {
+    /// `None`: it has ended.
+    pid: Option<Pid>,
+    told: File,
+    /// Since it told what it made.
+    said: Vec<u8>,
+}
 
 impl Maker {
-    /// Waits for its end.
+    /// Waits until what it made is finished, and it has ended.
     ///
     /// # Errors
-    /// None that is known of.
+    /// That failed, or somebody killed it.
     pub fn await_end(&mut self) -> Result<(), LaunchError> {
-        let Some(pid) = self.0 else { return Ok(()) };
+        if self.pid.is_none() {
+            return Ok(());
+        }
+        self.reap()?;
+        self.listen();
+        if self.said == FINISHED.as_bytes() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&self.said).into_owned();
+        Err(LaunchError::Runtime(match text.is_empty() {
+            true => KILLED.to_owned(),
+            false => text,
+        }))
+    }
+
+    fn reap(&mut self) -> Result<(), LaunchError> {
         loop {
-            match waitpid(Some(pid), WaitOptions::empty()) {
+            match waitpid(self.pid, WaitOptions::empty()) {
                 Err(Errno::INTR) => {}
                 // By whoever waits for all children.
                 Ok(_) | Err(Errno::CHILD) => {
-                    self.0 = None;
+                    self.pid = None;
                     return Ok(());
                 }
                 Err(error) => return Err(failed(error.into())),
             }
         }
     }
+
+    /// Reads what it has said so far: shorter than that it is not, and more it does not say.
+    fn listen(&mut self) {
+        let mut bytes = [0; LONGEST];
+        // What it made keeps the other end open for longer than it lives: there is no end to read to.
+        let length = self.told.read(&mut bytes).unwrap_or(0);
+        self.said.extend(bytes.iter().take(length));
+    }
 }
 
-/// Does the work in a maker; the outcome is a pid. To be called in a process with one thread, which becomes a
-/// subreaper: what the work leaves is its child, once the maker has ended.
+/// Does the work in a maker, and then finishes what came of it, the process of that pid, while this process goes on. To
+/// be called in a process with one thread, which becomes a subreaper: what the work leaves is its child, once the maker
+/// has ended.
 ///
 /// `alone`: `libcontainer` is kept from placing processes, so the maker is to be in all hierarchies that it knows.
 ///
@@ -72,6 +106,7 @@ pub(super) fn make(
     cgroups: &Cgroups,
     alone: bool,
     work: impl FnOnce() -> Result<i32, LaunchError>,
+    finish: impl FnOnce(i32) -> Result<(), LaunchError>,
 ) -> Result<(u32, Maker), LaunchError> {
     let birthplace = cgroups.birthplace(alone).map(open_directory).transpose();
     let birthplace = birthplace.map_err(failed)?;
@@ -80,44 +115,59 @@ pub(super) fn make(
     let (told, outcome) = pipe_with(flags).map_err(|errno| failed(errno.into()))?;
     set_child_subreaper(Some(getpid())).map_err(|errno| failed(errno.into()))?;
     let birthplace = birthplace.as_ref().map(AsFd::as_fd);
-    let Some((maker, pidfd)) = clone::child(birthplace).map_err(failed)? else {
+    let Some((pid, pidfd)) = clone::child(birthplace).map_err(failed)? else {
         let no_way_back = NoWayBack;
+        let outcome = File::from(outcome);
         let entered = cgroups.enter_v1(alone).map_err(LaunchError::from);
-        let done = entered.and_then(|()| work());
-        let text = match done {
-            Ok(pid) => format!("{MADE}{pid}"),
-            Err(LaunchError::Runtime(text)) => text,
-            Err(error) => error.with_causes(),
-        };
-        // Shorter than a pipe holds: this neither blocks nor is cut.
-        let text = text.as_bytes().get(..LONGEST).unwrap_or(text.as_bytes());
-        // Whoever waited is gone, then: the next one finds what was made.
-        let _ = File::from(outcome).write_all(text);
+        let finished = entered.and_then(|()| work()).and_then(|pid| {
+            tell(&outcome, &format!("{MADE}{pid}{MADE}"));
+            finish(pid)
+        });
+        match finished {
+            Ok(()) => tell(&outcome, FINISHED),
+            Err(LaunchError::Runtime(text)) => tell(&outcome, &text),
+            Err(error) => tell(&outcome, &error.with_causes()),
+        }
         std::mem::forget(no_way_back);
         // SAFETY: it ends this process; what is to be done at an exit is its parent's to do.
         unsafe { nix::libc::_exit(0) }
     };
-    let mut maker = Maker(Some(maker));
+    // The maker's.
+    drop((outcome, work, finish));
+    let mut maker = Maker {
+        pid: Some(pid),
+        told: File::from(told),
+        said: Vec::new(),
+    };
     let mut awaited = [
-        PollFd::new(told.as_fd(), PollFlags::POLLIN),
+        PollFd::new(maker.told.as_fd(), PollFlags::POLLIN),
         PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
     ];
     // A process that is killed says nothing.
     while poll(&mut awaited, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
-    let mut text = vec![0; LONGEST];
-    let length = File::from(told).read(&mut text).unwrap_or(0);
-    text.truncate(length);
-    let text = String::from_utf8_lossy(&text);
-    let made = text.strip_prefix(MADE).map(str::parse);
-    if let Some(Ok(pid)) = made {
+    maker.listen();
+    if let Some((pid, rest)) = made(&maker.said) {
+        maker.said = rest.to_vec();
         return Ok((pid, maker));
     }
+    // It failed, and is finished with nothing.
     maker.await_end()?;
-    match made {
-        Some(_) => Err(LaunchError::Runtime("no process came of it".to_owned())),
-        None if text.is_empty() => Err(LaunchError::Runtime("its maker was killed".to_owned())),
-        None => Err(LaunchError::Runtime(text.into_owned())),
-    }
+    Err(LaunchError::Runtime(KILLED.to_owned()))
+}
+
+/// The pid, and what was said after it.
+fn made(said: &[u8]) -> Option<(u32, &[u8])> {
+    let mut parts = said.splitn(3, |&byte| char::from(byte) == MADE);
+    parts.next().filter(|before| before.is_empty())?;
+    let pid = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
+    Some((pid, parts.next()?))
+}
+
+/// Shorter than a pipe holds: this neither blocks nor is cut.
+fn tell(mut outcome: &File, text: &str) {
+    let text = text.as_bytes().get(..LONGEST).unwrap_or(text.as_bytes());
+    // Whoever waited is gone, then: the next one finds what was made.
+    let _ = outcome.write_all(text);
 }
 
 fn open_directory(path: PathBuf) -> io::Result<OwnedFd> {

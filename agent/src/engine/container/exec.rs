@@ -315,6 +315,7 @@ impl Shared {
             .spares
             .take()
             .map_err(|error| EngineError::join(&error))?;
+        self.spares.replenish();
         let joined = spare.join(request, None);
         // It is read by now.
         let _ = std::fs::remove_file(&file);

@@ -129,7 +129,7 @@ impl Shared {
 
     /// Has a shim make it; once more with another, if somebody killed the shim.
     fn make(&self, spare: Spare, request: &CreateRequest) -> Result<Held, EngineError> {
-        match spare.create(request.clone(), None) {
+        match self.have_made(spare, request) {
             Err(ShimError::Gone | ShimError::Link(_)) => {}
             made => return made.map_err(|error| EngineError::shim(&error)),
         }
@@ -137,8 +137,14 @@ impl Shared {
             Fate::Undone => {}
             _ => return Err(EngineError::shim(&ShimError::Gone)),
         }
-        let made = self.spare()?.create(request.clone(), None);
+        let made = self.have_made(self.spare()?, request);
         made.map_err(|error| EngineError::shim(&error))
+    }
+
+    fn have_made(&self, spare: Spare, request: &CreateRequest) -> Result<Held, ShimError> {
+        // The zygote's work is in nobody's way while the workload is made.
+        self.spares.replenish();
+        spare.create(request.clone(), None)
     }
 
     fn spare(&self) -> Result<Spare, EngineError> {
@@ -156,13 +162,20 @@ impl Shared {
             .connect(&record.settings, &cell.dir, process.pid)?;
         (self.on_made)(&Workload::of(cell), &held.made);
         let state = self.workloads().join(cell.id.as_str());
+        let mut called = Vec::new();
         for early in cell.take_early() {
-            let line = Line::open(&state, &early.hello);
-            let line = line.map_err(EngineError::io("attach to the shim in", &state))?;
-            // It may have gone meanwhile.
-            let _ = early.line.send(line);
+            let call = Line::call(&state, &early.hello);
+            let call = call.map_err(EngineError::io("attach to the shim in", &state))?;
+            called.push((call, early.line));
         }
         held.start().map_err(|error| EngineError::shim(&error))?;
+        for (call, client) in called {
+            match call.answered() {
+                // It may have gone meanwhile.
+                Ok(line) => drop(client.send(line)),
+                Err(error) => tracing::warn!(container = %cell.id, %error, "client not attached"),
+            }
+        }
         cell.live(|life| life.start(process));
         Ok(())
     }

@@ -60,6 +60,13 @@ impl Spare {
         self.end.pid
     }
 
+    /// Somebody killed it.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        let mut process = [PollFd::new(self.end.process.as_fd(), PollFlags::POLLIN)];
+        poll(&mut process, PollTimeout::ZERO) == Ok(1)
+    }
+
     /// Lets it end without a request.
     ///
     /// # Errors

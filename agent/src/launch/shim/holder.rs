@@ -260,11 +260,11 @@ impl Holder<'_> {
         }
         clients.retain(|client| !client.is_gone());
         self.clients = clients;
-        if woken.listener
+        // All: what the agent asks for is done next, and they called before.
+        while woken.listener
             && let Ok((stream, _)) = self.listener.accept()
-            && let Ok(client) = Client::new(stream)
         {
-            self.clients.push(client);
+            self.clients.extend(Client::new(stream));
         }
     }
 

@@ -58,12 +58,41 @@ pub struct Line {
     pub welcome: Welcome,
 }
 
+/// A line on which the shim has not answered yet.
+#[derive(Debug)]
+pub struct Call(Line);
+
+impl Call {
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// `ConnectionAborted`: the shim is gone, or refuses.
+    pub fn answered(self) -> io::Result<Line> {
+        let Self(mut line) = self;
+        match line.receive()? {
+            Some(frame) if frame.kind == Kind::Welcome => {
+                line.welcome = serde_json::from_slice(&frame.payload)?;
+                Ok(line)
+            }
+            _ => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
+    }
+}
+
 impl Line {
-    /// Calls the shim whose state directory this is.
+    /// Calls the shim whose state directory this is, and waits for its answer.
     ///
     /// # Errors
     /// `ConnectionRefused` or `NotFound`: no shim lives there.
     pub fn open(state_dir: &Path, hello: &Hello) -> io::Result<Self> {
+        Self::call(state_dir, hello)?.answered()
+    }
+
+    /// Calls the shim: what it is asked for after that, it does after it has heard of this client.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` or `NotFound`: no shim lives there.
+    pub fn call(state_dir: &Path, hello: &Hello) -> io::Result<Call> {
         let stream = connect(state_dir, SOCKET)?;
         let mut line = Self {
             stream,
@@ -79,13 +108,7 @@ impl Line {
             },
         };
         line.send(Kind::Hello, &serde_json::to_vec(hello)?)?;
-        match line.receive()? {
-            Some(frame) if frame.kind == Kind::Welcome => {
-                line.welcome = serde_json::from_slice(&frame.payload)?;
-                Ok(line)
-            }
-            _ => Err(io::ErrorKind::ConnectionAborted.into()),
-        }
+        Ok(Call(line))
     }
 
     /// Sends one frame.

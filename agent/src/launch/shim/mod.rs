@@ -26,10 +26,10 @@ mod zygote;
 
 pub use frame::{Frame, FrameError, Frames, Kind};
 pub use held::{Held, ShimError, Spare};
-pub use line::{Hello, Line, LogEnd, Welcome};
+pub use line::{Call, Hello, Line, LogEnd, Welcome};
 pub use main::{meant, run};
 pub use request::{CreateRequest, JoinRequest, LogFile, Made, Patience, PrepareRequest, Stdio};
-pub use zygote::Zygote;
+pub use zygote::{Asked, Zygote};
 
 /// Name of the socket in a state directory.
 const SOCKET: &str = "shim.sock";

@@ -41,6 +41,12 @@ pub struct Zygote {
     end: End,
 }
 
+/// A shim that was asked for, of which nobody has heard yet.
+#[derive(Debug)]
+pub struct Asked {
+    link: Link,
+}
+
 impl Zygote {
     /// Starts it, in the cgroup `home` of every hierarchy.
     ///
@@ -68,10 +74,26 @@ impl Zygote {
     /// # Errors
     /// No process can be made; [`ShimError::Gone`]: the zygote was killed.
     pub fn spare(&self) -> Result<Spare, ShimError> {
+        self.receive(self.ask()?)
+    }
+
+    /// Asks for one, which [`Zygote::receive`] waits for: one at a time.
+    ///
+    /// # Errors
+    /// [`ShimError::Gone`]: the zygote was killed.
+    pub fn ask(&self) -> Result<Asked, ShimError> {
         let (link, theirs) = Link::pair().map_err(ShimError::Start)?;
         let sent = self.end.link.send(&Wish, &[theirs.as_fd()]);
         sent.map_err(|_| ShimError::Gone)?;
-        drop(theirs);
+        Ok(Asked { link })
+    }
+
+    /// The shim that was asked for.
+    ///
+    /// # Errors
+    /// As [`Zygote::spare`].
+    pub fn receive(&self, asked: Asked) -> Result<Spare, ShimError> {
+        let Asked { link } = asked;
         match self.end.receive::<Answer>()? {
             (Answer::Cloned { pid }, mut descriptors) => {
                 let process = descriptors.pop().ok_or(ShimError::Confused)?;

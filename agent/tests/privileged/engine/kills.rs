@@ -57,7 +57,13 @@ impl Victim {
             .spawn()
             .unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        let lines = move || stdout.lines().map_while(Result::ok).collect();
+        let mut lines = stdout.lines().map_while(Result::ok);
+        let mut begin = Vec::new();
+        if how == STEADY {
+            // It counts before it is disturbed.
+            begin.extend(lines.by_ref().take_while(|line| line != "ready"));
+        }
+        let lines = move || begin.into_iter().chain(lines).collect();
         Self {
             child: Mortal(child),
             reader: std::thread::spawn(lines),

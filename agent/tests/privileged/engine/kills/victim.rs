@@ -68,6 +68,10 @@ async fn agent_of_the_kills() {
     for worker in workers.collect::<Vec<_>>() {
         worker.await.unwrap();
     }
+    if is_steady {
+        // What is ready ahead of need is ready again, after the last of the kills.
+        live(&harbour, &manned.engine, WORKERS, 1).await;
+    }
     remove_all(&manned.engine).await;
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut after = descriptors();
