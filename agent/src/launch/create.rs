@@ -170,7 +170,7 @@ impl Attempt<'_> {
         let has_own_pids = spec::has_own_namespace(&spec, LinuxNamespaceType::Pid);
         let console_path = console.as_ref().map(ConsoleSocket::path);
         let alone = apart.is_some();
-        let work = || self.run_libcontainer(console_path, stdio, confinement, apart);
+        let work = || self.run_libcontainer(console_path, stdio, confinement, apart.as_ref());
         let finish = |pid| match view {
             Some(view) => view
                 .mount(pid, Path::new(apart::ROOT))
@@ -271,9 +271,9 @@ impl Attempt<'_> {
         console: Option<&Path>,
         stdio: Option<[OwnedFd; 3]>,
         confinement: Option<Confinement>,
-        apart: Option<Apart>,
+        apart: Option<&Apart>,
     ) -> Result<i32, LaunchError> {
-        if let Some(apart) = &apart {
+        if let Some(apart) = apart {
             apart.leave(&self.site.cgroups)?;
         }
         let program = Program {
