@@ -21,6 +21,7 @@ pub mod oci;
 mod output;
 mod policy;
 mod probes;
+mod quick;
 mod rates;
 mod stats;
 mod switches;
@@ -92,9 +93,7 @@ enum Format {
     Json,
 }
 
-// Options of a verb are put together for that verb only: for all it takes longer than to parse.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 enum Verb {
     Agent(agent::AgentArgs),
     #[command(flatten)]
@@ -132,6 +131,9 @@ impl Cli {
     /// The exit status.
     pub fn of_arguments() -> Result<Self, ExitStatus> {
         let arguments: Vec<OsString> = std::env::args_os().collect();
+        if let Some(cli) = quick::parse(&arguments) {
+            return Ok(cli);
+        }
         let parsed = switches::command(&arguments).try_get_matches_from(&arguments);
         let parsed = parsed.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
         parsed.map_err(|error| {

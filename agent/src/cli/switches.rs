@@ -13,10 +13,8 @@ pub(super) fn command(arguments: &[OsString]) -> Command {
         let bytes = argument.as_encoded_bytes();
         bytes.starts_with(b"-") && (bytes.ends_with(b"=true") || bytes.ends_with(b"=false"))
     };
-    let mut command = Cli::command();
+    let command = Cli::command();
     if arguments.iter().any(ends) {
-        // The options of verbs are deferred until a verb is asked for, or all are built.
-        command.build();
         command.mut_subcommands(|verb| verb.mut_args(with_value))
     } else {
         command

@@ -49,6 +49,7 @@ use clap::Subcommand;
 use super::failure::Failure;
 use super::output::Output;
 pub(super) use client::{Engine, refused, segment};
+pub(super) use run::RunArgs;
 
 pub(super) use template::Form;
 
@@ -56,7 +57,6 @@ pub(super) use template::Form;
 pub(super) const WITH_STATUS: [&str; 5] = ["run", "create", "start", "exec", "attach"];
 
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(super) enum Verb {
     #[command(flatten)]
     Container(ContainerVerb),
@@ -77,7 +77,6 @@ pub(super) enum Verb {
 }
 
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub(super) enum ContainerVerb {
     Run(Box<run::RunArgs>),
     Create(Box<run::CreateArgs>),
