@@ -181,3 +181,21 @@ fn failed(source: io::Error) -> LaunchError {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pid_and_what_is_said_after_it_are_told_from_an_error() {
+        assert_eq!(made(b"\x00123\x00"), Some((123, &b""[..])));
+        assert_eq!(made(b"\x00123\x00\x00"), Some((123, &b"\0"[..])));
+        assert_eq!(
+            made(b"\x00123\x00not mounted"),
+            Some((123, &b"not mounted"[..]))
+        );
+        for error in ["", "cannot be made: 123", "\0", "\x00123", "\0-1\0"] {
+            assert_eq!(made(error.as_bytes()), None, "{error:?}");
+        }
+    }
+}

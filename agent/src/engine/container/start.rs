@@ -169,6 +169,7 @@ impl Shared {
             called.push((call, early.line));
         }
         held.start().map_err(|error| EngineError::shim(&error))?;
+        cell.live(|life| life.start(process));
         for (call, client) in called {
             match call.answered() {
                 // It may have gone meanwhile.
@@ -176,7 +177,6 @@ impl Shared {
                 Err(error) => tracing::warn!(container = %cell.id, %error, "client not attached"),
             }
         }
-        cell.live(|life| life.start(process));
         Ok(())
     }
 

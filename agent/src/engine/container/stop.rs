@@ -7,7 +7,7 @@ use super::EngineError;
 use super::cell::Cell;
 use super::handle::Engine;
 use super::model::{Phase, Record};
-use crate::launch::{Container, LaunchError, Signal, signal_of_name};
+use crate::launch::{Container, LaunchError, Signal, Status, signal_of_name};
 
 /// What a killed process may take to be gone: it writes back, or waits for a network file system.
 const KILLED: Duration = Duration::from_secs(30);
@@ -156,23 +156,24 @@ impl Engine {
         cell: &Arc<Cell>,
         signal: Signal,
     ) -> Result<bool, EngineError> {
-        let id = cell.id.clone();
+        let cell = Arc::clone(cell);
         let sent = self.blocking(move |shared| {
-            let container = Container::open(&shared.workloads(), &id)?;
+            let container = Container::open(&shared.workloads(), &cell.id)?;
+            if container.status() == Status::Stopped {
+                return Ok(false);
+            }
+            // Before the end that may come of it.
+            let number = signal.as_raw().to_string();
+            shared
+                .events
+                .container(&cell, "kill", &[("signal", number)]);
             match container.kill(signal, false) {
                 Ok(()) => Ok(true),
                 Err(LaunchError::NotRunning) => Ok(false),
                 Err(error) => Err(error.into()),
             }
         });
-        let sent = sent.await?;
-        if sent {
-            let number = signal.as_raw().to_string();
-            self.shared
-                .events
-                .container(cell, "kill", &[("signal", number)]);
-        }
-        Ok(sent)
+        sent.await
     }
 }
 
