@@ -1,4 +1,4 @@
-//! The release agent with a configuration, socket and port of its own.
+//! The agent as it is installed, with a configuration, socket and port of its own.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use crate::workspace;
 /// In memory, as `/run` is where systemd runs: state of what runs is there.
 pub(crate) const MEMORY: &str = "/dev/shm";
 /// Below the workspace's root.
-const AGENT: &str = "target/release/plimsoll";
+const AGENT: &str = "target/dist/plimsoll";
 const READY: Duration = Duration::from_secs(30);
 
 /// How an agent differs from the default.

@@ -120,7 +120,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     println!("bench: building the agent");
     command::run(workspace::cargo().args([
         "build",
-        "--release",
+        "--profile=dist",
         "--locked",
         "--package=plimsoll",
         "--bin=plimsoll",
