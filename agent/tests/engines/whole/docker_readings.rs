@@ -39,8 +39,12 @@ fn docker_container_is_told_with_its_limits_and_labels() {
     let options = [&["--name", "limited"], &limits[..], &labels[..]].concat();
     let container = docker.container("none", &options, &["/bin/sleep", "600"]);
 
+    // Limits are read with the next tick.
     let samples = agent.wait("limited", |samples| {
-        samples.of("limited", CPU).map(|_| samples.clone())
+        let limit = samples.of("limited", "container_spec_memory_limit_bytes");
+        limit
+            .and(samples.of("limited", CPU))
+            .map(|_| samples.clone())
     });
     let cpu = samples.one(CPU, &[("name", "limited")]).unwrap();
     assert_eq!(cpu.label("id"), format!("/docker/{}", container.id));
