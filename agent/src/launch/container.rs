@@ -9,8 +9,9 @@ use libcontainer::oci_spec::runtime::{LinuxNamespaceType, LinuxResources, Spec};
 use nix::poll::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 
+use super::builder::runtime_dir;
 use super::cgroups::Cgroups;
-use super::create::{runtime_dir, unknown_process};
+use super::create::unknown_process;
 use super::spec::{self, Warning};
 use super::state::{Phase, State, Status};
 use super::{Id, LaunchError, Process, StateDir, limits, trace};

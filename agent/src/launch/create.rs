@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::oci_spec::runtime::{LinuxNamespaceType, LinuxResources, Spec};
-use libcontainer::syscall::syscall::SyscallType;
 
 use super::apart::{self, Apart};
+use super::builder::{Descriptors, builder};
 use super::confinement::Confinement;
 use super::console::{self, ConsoleSocket, console_size};
 use super::executor::Program;
@@ -19,12 +18,10 @@ use super::neighbours::Neighbours;
 use super::site::Site;
 use super::spec::{self, Besides, Devices, Warning};
 use super::state::Phase;
-use super::{Container, Id, LaunchError, Process, StateDir};
+use super::{Container, Id, LaunchError, Process};
 use super::{device_program, limits, maker, owner, trace};
 use crate::cgroup::{CgroupKey, Controller, HierarchyId, Mode};
 
-/// `libcontainer`'s own state, in the state directory.
-const RUNTIME: &str = "runtime";
 const CONSOLE_SOCKET: &str = "console.sock";
 
 /// What is to be made.
@@ -319,46 +316,6 @@ impl Attempt<'_> {
         let path = directory.join("memory.oom_control");
         fs::write(&path, "1").map_err(|source| LaunchError::Write { path, source })
     }
-}
-
-/// What a process has from outside.
-pub(super) struct Descriptors<'a> {
-    /// Socket that the terminal's master is sent to.
-    pub(super) console: Option<&'a Path>,
-    pub(super) stdio: Option<[OwnedFd; 3]>,
-    pub(super) preserved: u32,
-}
-
-/// What a workload's first process and one that joins have in common.
-pub(super) fn builder(
-    id: &Id,
-    dir: &StateDir,
-    program: Program,
-    descriptors: Descriptors<'_>,
-) -> Result<ContainerBuilder, LaunchError> {
-    let builder = ContainerBuilder::new(id.to_string(), SyscallType::default())
-        .with_root_path(runtime_root(dir))
-        .map_err(|error| trace::refusal(&error))?
-        .with_executor(program)
-        .with_console_socket(descriptors.console)
-        .with_preserved_fds(i32::try_from(descriptors.preserved).unwrap_or(i32::MAX));
-    Ok(match descriptors.stdio {
-        Some([stdin, stdout, stderr]) => builder
-            .with_stdin(stdin)
-            .with_stdout(stdout)
-            .with_stderr(stderr),
-        None => builder,
-    })
-}
-
-/// `libcontainer`'s directory of a workload.
-pub(super) fn runtime_dir(dir: &StateDir, id: &Id) -> PathBuf {
-    dir.file(RUNTIME).join(id.as_str())
-}
-
-/// Directory of such directories.
-fn runtime_root(dir: &StateDir) -> PathBuf {
-    dir.file(RUNTIME)
 }
 
 /// `libcontainer` 0.7.0 mounts with `mount_setattr()` only, and fails obscurely without.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use libcontainer::oci_spec::runtime::{Process as ProcessSpec, Spec};
 
 use super::apart::{self, Apart};
+use super::builder::{Descriptors, builder};
 use super::confinement::Confinement;
 use super::console::{ConsoleSocket, console_size};
-use super::create::{Descriptors, builder, own_stdio, unknown_process};
+use super::create::{own_stdio, unknown_process};
 use super::executor::{Joining, Program};
 use super::filter::{Filter, notifies};
 use super::neighbours::Neighbours;

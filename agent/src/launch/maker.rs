@@ -24,7 +24,7 @@ use super::{LaunchError, clone};
 const MADE: char = '\0';
 /// Once that is finished, too.
 const FINISHED: &str = "\0";
-/// Of what a maker tells; a pipe holds 16 pages, and never less than one.
+/// Of each thing that a maker tells; a pipe holds 16 pages, and never less than one.
 const LONGEST: usize = 4096;
 
 const KILLED: &str = "its maker was killed";
@@ -56,11 +56,10 @@ impl Maker {
     /// # Errors
     /// That failed, or somebody killed it.
     pub fn await_end(&mut self) -> Result<(), LaunchError> {
-        if self.pid.is_none() {
-            return Ok(());
+        if self.pid.is_some() {
+            self.reap()?;
+            self.listen();
         }
-        self.reap()?;
-        self.listen();
         if self.said == FINISHED.as_bytes() {
             return Ok(());
         }
@@ -87,7 +86,7 @@ impl Maker {
 
     /// Reads what it has said so far: shorter than that it is not, and more it does not say.
     fn listen(&mut self) {
-        let mut bytes = [0; LONGEST];
+        let mut bytes = [0; 2 * LONGEST];
         // What it made keeps the other end open for longer than it lives: there is no end to read to.
         let length = self.told.read(&mut bytes).unwrap_or(0);
         self.said.extend(bytes.iter().take(length));

@@ -9,6 +9,7 @@
 //! [`shim`] of a workload or `plimsoll oci`.
 
 mod apart;
+mod builder;
 mod cgroups;
 mod clone;
 mod confinement;

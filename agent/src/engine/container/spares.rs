@@ -27,19 +27,18 @@ impl Ready {
     /// Asks for the next shim, unless that is done.
     fn ask(&mut self) {
         if self.next.is_none() {
-            // A zygote that was killed is found out about by who wants a shim.
+            // What is wrong is found out about by who wants a shim.
             self.next = self.zygote.ask().ok();
         }
     }
 
     fn spare(&mut self) -> Result<Spare, ShimError> {
-        if let Some(asked) = self.next.take() {
-            let spare = self.zygote.receive(asked)?;
-            if !spare.has_ended() {
-                return Ok(spare);
-            }
+        match self.next.take().map(|asked| self.zygote.receive(asked)) {
+            Some(Ok(spare)) if !spare.has_ended() => return Ok(spare),
             // Somebody killed it, and may have reaped it.
-            let _ = spare.dismiss();
+            Some(Ok(spare)) => drop(spare.dismiss()),
+            // What was so then: whether it still is, the next one tells.
+            Some(Err(_)) | None => {}
         }
         self.zygote.spare()
     }
@@ -48,7 +47,8 @@ impl Ready {
     fn end(mut self) -> io::Result<()> {
         let unwanted = self.next.take().map(|asked| self.zygote.receive(asked));
         if let Some(Ok(spare)) = unwanted {
-            spare.dismiss()?;
+            // Somebody may have killed and reaped it.
+            let _ = spare.dismiss();
         }
         self.zygote.end()
     }
