@@ -50,7 +50,7 @@ pub(super) enum Command {
         answer: oneshot::Sender<Option<Explanation>>,
     },
     Show {
-        answer: oneshot::Sender<(Arc<PolicySet>, Tally)>,
+        answer: oneshot::Sender<(PolicySet, Tally)>,
     },
     Record {
         answer: oneshot::Sender<(Recording, Arc<PolicySet>)>,
@@ -100,11 +100,11 @@ impl Handle {
             .await
     }
 
-    /// The file in force, and how its policies stand.
+    /// The policies with what was switched since the file was read, and how they stand.
     ///
     /// # Errors
     /// See [`HandleError`].
-    pub async fn show(&self) -> Result<(Arc<PolicySet>, Tally), HandleError> {
+    pub async fn show(&self) -> Result<(PolicySet, Tally), HandleError> {
         self.ask(|answer| Command::Show { answer }).await
     }
 

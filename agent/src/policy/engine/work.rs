@@ -265,8 +265,7 @@ impl Work {
                 let _ = answer.send(self.explain(&workload));
             }
             Command::Show { answer } => {
-                let set = Arc::clone(self.evaluator.set());
-                let _ = answer.send((set, self.evaluator.tally()));
+                let _ = answer.send((self.evaluator.in_force(), self.evaluator.tally()));
             }
             Command::Record { answer } => {
                 let set = Arc::clone(self.evaluator.set());

@@ -62,6 +62,12 @@ impl Evaluator {
         self.roster.set()
     }
 
+    /// The file, with what was switched since.
+    #[must_use]
+    pub fn in_force(&self) -> PolicySet {
+        self.roster.in_force()
+    }
+
     /// A workload is there; a new one under an old id is a new workload.
     pub fn appear(&mut self, now: Moment, workload: &Arc<Workload>) -> Vec<Order> {
         let now = self.at(now);

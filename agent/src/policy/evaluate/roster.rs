@@ -42,6 +42,17 @@ impl Roster {
         &self.set
     }
 
+    /// The file, with what was switched since.
+    pub(super) fn in_force(&self) -> PolicySet {
+        let mut set = PolicySet::clone(&self.set);
+        set.mode = self.mode.unwrap_or(set.mode);
+        for (policy, entry) in set.policies.iter_mut().zip(self.entries()) {
+            policy.mode = Some(entry.mode);
+            policy.enabled = entry.enabled;
+        }
+        set
+    }
+
     /// Takes a new file. What an operator switched stays, where the file says what it said before.
     pub(super) fn replace(&mut self, set: Arc<PolicySet>) {
         let before = std::mem::replace(&mut self.set, set);

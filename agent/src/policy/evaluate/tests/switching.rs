@@ -74,6 +74,9 @@ fn monitor_for_all_goes_before_what_a_policy_says() {
     let now = world.moment();
     world.evaluator.set_mode(now, None, Mode::Monitor).unwrap();
     assert_eq!(world.evaluator.tally().policies[0].mode, Mode::Monitor);
+    let in_force = world.evaluator.in_force();
+    assert_eq!(in_force.mode, Mode::Monitor);
+    assert_eq!(in_force.policies[0].mode, Some(Mode::Monitor));
     world.evaluator.set_mode(now, None, Mode::Enforce).unwrap();
     assert_eq!(world.evaluator.tally().policies[0].mode, Mode::Enforce);
     let unknown = world.evaluator.set_mode(now, Some("q"), Mode::Monitor);
