@@ -63,12 +63,13 @@ fn stats_are_told_as_docker_tells_them() {
             side.see(&["exec", "busy", "ls", "/ready"]).status == Some(0)
         });
     }
-    // What it did is in the readings from the next tick on; and a busy host may give it less for a while.
+    // What it did and its limits are in the readings from the next tick on; and a busy host may give it less for a while.
     let rows = sides.each_ref().map(|side| {
         let mut last = Value::Null;
         host::wait_until("readings", || {
             last = row(side, "busy");
-            percent(&last, "CPUPerc") > 20.0 && pair(&last, "NetIO").1 > 250.0
+            let is_limited = pair(&last, "MemUsage").1 < 100e6;
+            is_limited && percent(&last, "CPUPerc") > 20.0 && pair(&last, "NetIO").1 > 250.0
         });
         last
     });
