@@ -131,6 +131,11 @@ run_dir = \"{run}\"
         crate::command::output(self.command().args(arguments)).with_context(|| self.log())
     }
 
+    /// Of a container that `--rm` was said for.
+    pub(crate) fn bundle(&self, id: &str) -> PathBuf {
+        self.run_dir.join("bundles").join(id)
+    }
+
     fn log(&self) -> String {
         let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
         format!("the agent, which logged:\n{log}")

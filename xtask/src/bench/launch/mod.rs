@@ -1,28 +1,29 @@
 //! Containers from the command to its exit, beside crun and docker: one root file system, no network.
 
-use std::fs::{self, File};
-use std::os::fd::{AsRawFd, BorrowedFd};
+mod crun;
+mod docker;
+
+use std::fs;
 use std::os::unix::fs::symlink;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::sched::{CloneFlags, setns};
 
-use super::agent::{Agent, MEMORY, Variant};
+use super::agent::{Agent, Variant};
 use super::process::Process;
 use super::report::{Report, Table, mib, ms};
 use super::summary::{median, percentile};
 use super::{Plan, interrupt};
 use crate::command;
+use crun::Crun;
+use docker::Docker;
 
 const CONCURRENT: usize = 100;
 const RUNNING: usize = 500;
-/// dockerd is slow to come up and to start containers.
+/// It is slow.
 const DOCKER_RUNS: usize = 10;
-const DOCKER_READY: Duration = Duration::from_secs(30);
 /// Of a command, without a breath between them.
 const BLOCK: usize = 20;
 /// Before others' commands, so that what these left to be cleared away is not in their way.
@@ -36,39 +37,54 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     report.line(&format!(
         "A busybox root file system, no network; commands take turns, and nothing runs for {} before each. crun \
          runs in a mount namespace without cgroup2 where the host is hybrid, which is made before the clock starts. \
-         State of what runs is in memory, ours and crun's; what containers write is on the disk.",
+         State of what runs is in memory, ours and crun's; what containers write is on the disk. A container of \
+         `crun spec` has no system call filter, ours has docker's: so there is ours without, too, and crun with our \
+         specification.",
         ms(BREATH.as_secs_f64())
     ));
     report.line("");
     let direct = PathBuf::from(format!("{}:rw", rootfs.display()));
-    let own = || ours(&agent, &rootfs);
-    let own_direct = || ours(&agent, &direct);
+    let own = || ours(&agent, &rootfs, &[]);
+    let own_direct = || ours(&agent, &direct, &[]);
+    let own_unfiltered = || ours(&agent, &direct, &["--security-opt", "seccomp=unconfined"]);
     let mut runtimes: Vec<(&str, Run<'_>)> = vec![
         ("plimsoll run", &own),
-        ("plimsoll run, `--rootfs DIR:rw`", &own_direct),
+        ("plimsoll run, `DIR:rw`", &own_direct),
+        ("plimsoll run, `DIR:rw`, no filter", &own_unfiltered),
     ];
-    let crun = Crun::find(folder.path(), &rootfs);
-    let peer = crun.as_ref().map(|crun| || crun.command());
-    match &peer {
-        Ok(peer) => runtimes.push(("crun run", peer)),
-        Err(reason) => report.line(&format!("crun is not beside it: {reason:#}.")),
+    let plain = Crun::find(folder.path().join("plain"), &rootfs, crun::plain);
+    let same = Crun::find(folder.path().join("same"), &rootfs, |bundle| {
+        crun::like_ours(&agent, &rootfs, bundle)
+    });
+    let plain_run = plain.as_ref().map(|crun| || crun.command());
+    let same_run = same.as_ref().map(|crun| || crun.command());
+    match (&plain_run, &same_run) {
+        (Ok(plain), Ok(same)) => {
+            runtimes.push(("crun run, `crun spec`", plain));
+            runtimes.push(("crun run, our specification", same));
+        }
+        (Err(reason), _) | (_, Err(reason)) => {
+            report.line(&format!("crun is not beside it: {reason:#}."));
+        }
     }
-    let mut times = in_turns(&runtimes, plan.launches, 1)?;
+    let mut at_rest = in_turns(&runtimes, plan.launches, 1)?;
+    let mut in_a_row = in_turns(&runtimes, plan.launches, BLOCK)?;
     match Docker::start(folder.path(), &rootfs) {
-        Ok(docker) => times.extend(in_turns(
-            &[("docker run", &|| docker.command())],
-            DOCKER_RUNS,
-            1,
-        )?),
+        Ok(docker) => {
+            let run = || docker.command();
+            let runtimes: [(&str, Run<'_>); 1] = [("docker run", &run)];
+            at_rest.extend(in_turns(&runtimes, DOCKER_RUNS, 1)?);
+            in_a_row.extend(in_turns(&runtimes, DOCKER_RUNS, DOCKER_RUNS)?);
+        }
         Err(reason) => report.line(&format!("docker is not beside it: {reason:#}.")),
     }
-    report.table(&table(&times));
+    report.table(&table(&at_rest));
     report.line("");
     report.line(&format!(
-        "{BLOCK} of each, one right after the other, then {BLOCK} of the next:"
+        "{BLOCK} of each, docker {DOCKER_RUNS}, one right after the other, then of the next:"
     ));
     report.line("");
-    report.table(&table(&in_turns(&runtimes, plan.launches, BLOCK)?));
+    report.table(&table(&in_a_row));
     concurrent(&agent, &rootfs, report)?;
     many(&agent, &rootfs, report)
 }
@@ -146,10 +162,14 @@ fn table(all: &[Times<'_>]) -> Table {
     table
 }
 
-fn ours(agent: &Agent, rootfs: &Path) -> Command {
+fn ours(agent: &Agent, rootfs: &Path, options: &[&str]) -> Command {
     let mut command = agent.command();
-    command.args(["run", "--rm", "--network", "none", "--rootfs"]);
-    command.arg(rootfs).arg("true");
+    command.args(["run", "--rm", "--network", "none"]);
+    command
+        .args(options)
+        .arg("--rootfs")
+        .arg(rootfs)
+        .arg("true");
     command
 }
 
@@ -157,7 +177,7 @@ fn concurrent(agent: &Agent, rootfs: &Path, report: &mut Report) -> Result<()> {
     let began = Instant::now();
     let results: Vec<Result<f64>> = std::thread::scope(|scope| {
         let running: Vec<_> = (0..CONCURRENT)
-            .map(|_| scope.spawn(|| timed(&mut ours(agent, rootfs))))
+            .map(|_| scope.spawn(|| timed(&mut ours(agent, rootfs, &[]))))
             .collect();
         let done = running.into_iter().map(|run| run.join());
         done.map(|run| run.unwrap_or_else(|_| bail!("a thread panicked")))
@@ -245,139 +265,4 @@ fn rootfs(folder: &Path) -> Result<PathBuf> {
         symlink("busybox", root.join("bin").join(applet))?;
     }
     Ok(root)
-}
-
-/// crun with a bundle.
-struct Crun {
-    bundle: PathBuf,
-    /// In memory, as ours.
-    state: PathBuf,
-    /// The mount namespace that it runs in, and the process that keeps it.
-    namespace: Option<(Process, File)>,
-}
-
-impl Crun {
-    fn find(folder: &Path, rootfs: &Path) -> Result<Self> {
-        command::output(Command::new("crun").arg("--version"))?;
-        let bundle = folder.join("bundle");
-        fs::create_dir(&bundle)?;
-        command::output(Command::new("crun").arg("spec").current_dir(&bundle))?;
-        let path = bundle.join("config.json");
-        let mut spec: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path)?)?;
-        spec["root"]["path"] = rootfs.display().to_string().into();
-        spec["process"]["args"] = serde_json::json!(["true"]);
-        spec["process"]["terminal"] = false.into();
-        // What the host may not give is not asked for.
-        spec["process"]["rlimits"] = serde_json::json!([]);
-        fs::write(&path, spec.to_string())?;
-        let mounts = fs::read_to_string("/proc/self/mounts")?;
-        let hybrid = mounts.contains(" /sys/fs/cgroup/unified cgroup2 ");
-        let namespace = if hybrid {
-            let mut holder = Command::new("unshare");
-            holder.args(["--mount", "--propagation", "private", "sh", "-c"]);
-            holder.arg("umount /sys/fs/cgroup/unified && exec sleep 100000");
-            let holder = Process::start("a mount namespace", &mut holder, None)?;
-            // Until it is unmounted in there.
-            interrupt::sleep(Duration::from_millis(500))?;
-            let namespace = File::open(format!("/proc/{}/ns/mnt", holder.pid()))?;
-            Some((holder, namespace))
-        } else {
-            None
-        };
-        let state = Path::new(MEMORY).join(format!("plimsoll-bench-crun-{}", std::process::id()));
-        let crun = Self {
-            bundle,
-            state,
-            namespace,
-        };
-        timed(&mut crun.command())?;
-        Ok(crun)
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new("crun");
-        if let Some((_, namespace)) = &self.namespace {
-            let namespace = namespace.as_raw_fd();
-            let enter = move || {
-                // SAFETY: `self` keeps it open as long as the command is used.
-                let namespace = unsafe { BorrowedFd::borrow_raw(namespace) };
-                Ok(setns(namespace, CloneFlags::CLONE_NEWNS)?)
-            };
-            // SAFETY: one system call, no memory is allocated.
-            unsafe { command.pre_exec(enter) };
-        }
-        let id = format!("plimsoll-bench-{}", std::process::id());
-        command.arg("--root").arg(&self.state);
-        command.args(["run", "--bundle"]).arg(&self.bundle).arg(id);
-        command
-    }
-}
-
-impl Drop for Crun {
-    fn drop(&mut self) {
-        // There is none where crun did not run.
-        let _ = fs::remove_dir_all(&self.state);
-    }
-}
-
-/// A dockerd of its own, with the root file system as an image.
-struct Docker {
-    socket: PathBuf,
-    _daemon: Process,
-}
-
-impl Docker {
-    fn start(folder: &Path, rootfs: &Path) -> Result<Self> {
-        let socket = folder.join("docker.sock");
-        let own = |name: &str| folder.join("docker").join(name);
-        let mut daemon = Command::new("dockerd");
-        daemon
-            // Without it, 20.10 asks for a pivot_root that an initial ramdisk as root refuses.
-            .env("DOCKER_RAMDISK", "true")
-            .args(["--bridge=none", "--iptables=false", "--ip6tables=false"])
-            .args(["--ip-masq=false", "--ip-forward=false"])
-            .arg(format!("--host=unix://{}", socket.display()))
-            .arg("--data-root")
-            .arg(own("data"))
-            .arg("--exec-root")
-            .arg(own("exec"))
-            .arg("--pidfile")
-            .arg(own("pid"));
-        fs::create_dir(folder.join("docker"))?;
-        let process = Process::start("dockerd", &mut daemon, None)?;
-        let docker = Self {
-            socket,
-            _daemon: process,
-        };
-        interrupt::poll("dockerd", DOCKER_READY, || {
-            let version = docker.cli().arg("version").output();
-            version
-                .is_ok_and(|version| version.status.success())
-                .then_some(())
-        })?;
-        let archive = folder.join("rootfs.tar");
-        command::output(
-            Command::new("tar")
-                .arg("-C")
-                .arg(rootfs)
-                .arg("-cf")
-                .arg(&archive)
-                .arg("."),
-        )?;
-        command::output(docker.cli().arg("import").arg(&archive).arg("bench:1"))?;
-        Ok(docker)
-    }
-
-    fn cli(&self) -> Command {
-        let mut command = Command::new("docker");
-        command.env_remove("DOCKER_CONTEXT");
-        command.env("DOCKER_HOST", format!("unix://{}", self.socket.display()));
-        command
-    }
-
-    fn command(&self) -> Command {
-        let mut command = self.cli();
-        command.args(["run", "--rm", "--network", "none", "bench:1", "true"]);
-        command
-    }
 }
