@@ -10,6 +10,7 @@ mod engine;
 mod event_stream;
 mod filter;
 mod hold;
+mod moment;
 mod name;
 mod query;
 mod server;
@@ -17,12 +18,14 @@ mod socket;
 mod types;
 
 pub use client::{Client, ClientError, EventReader};
+pub use engine::fill_unset;
 pub use filter::{Filter, Filterable, Term};
 pub use hold::{
     ActionList, ActionQuery, Decision, DecisionList, Explained, Explanation, FreezeRequest, Held,
     Hold, KillRequest, LimitRequest, ModeRequest, Outcome, PolicyExplanation, PolicyView, Record,
     RecordList, ReloadError, ReplayRequest, RuleExplanation, State, policies_of, summary,
 };
+pub use moment::{nanoseconds, seconds_of_moment};
 pub use name::{SelectorError, display_name, select, short_id};
 pub use query::{EventQuery, Since, WorkloadQuery};
 pub use server::{ApiState, serve};

@@ -4,12 +4,12 @@ use std::io;
 
 use clap::Args;
 
-use super::engine::{Engine, docker_events, moment};
+use super::engine::{Engine, docker_events};
 use super::event_line::{self, Look};
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::{Format, note};
-use crate::api::{ClientError, Event, EventKind, EventQuery, Since, Term};
+use crate::api::{ClientError, Event, EventKind, EventQuery, Since, Term, seconds_of_moment};
 
 /// Show what happened to workloads: cgroups, namespaces, processes, OOM kills
 ///
@@ -27,8 +27,8 @@ pub(super) struct EventsArgs {
     /// After the event with this number, or not older than a duration such as `10m`
     #[arg(long, value_name = "NUMBER|DURATION", value_parser = since)]
     since: Option<String>,
-    /// Not younger than a time or a duration
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    /// Not younger than a time (of this host's zone, unless it says one) or a duration
+    #[arg(long, value_name = "TIME", value_parser = seconds_of_moment)]
     until: Option<String>,
     /// Only those that match; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = filter)]
@@ -41,9 +41,10 @@ pub(super) struct EventsArgs {
 const FILTERS: &str = "\
 Filters:
   class=cgroup|namespace|process|oom|policy|lost
-  event=NAME       such as cgroup_mkdir, exec, exit, oom_kill, namespace_foreign_enter
+  event=NAME       such as cgroup_mkdir, exec, exit, oom_kill, namespace_foreign_enter; or
+                   one of Docker's, such as start, die, health_status
   workload=NAME    or cgroup path, or 12 and more digits of a container id
-  type, container, image, network, volume, label: Docker's
+  type, container, image, network, volume, label, scope: Docker's
 The same key several times: any of them. Different keys: all of them.";
 
 pub(super) async fn run(
@@ -129,9 +130,14 @@ fn print(event: &Event, format: Format, out: &mut Output) -> io::Result<()> {
 
 /// One of either stream.
 fn filter(text: &str) -> Result<String, String> {
-    if !docker_events::is_filter(text) {
-        text.parse::<Term<Event>>()?;
+    if docker_events::is_filter(text) {
+        return Ok(text.to_owned());
     }
+    text.parse::<Term<Event>>()
+        .map_err(|error| match text.starts_with("event=") {
+            true => format!("{error}, nor of Docker's"),
+            false => error,
+        })?;
     Ok(text.to_owned())
 }
 
@@ -139,6 +145,6 @@ fn filter(text: &str) -> Result<String, String> {
 fn since(text: &str) -> Result<String, String> {
     text.parse::<Since>()
         .map(drop)
-        .or_else(|error| moment::parse(text).map(drop).map_err(|_| error))?;
+        .or_else(|error| seconds_of_moment(text).map(drop).map_err(|_| error))?;
     Ok(text.to_owned())
 }

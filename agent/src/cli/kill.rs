@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use clap::Args;
-use nix::sys::signal::Signal;
 
 use super::actions::show;
 use super::engine::{Engine, refused, segment};
@@ -11,6 +10,7 @@ use super::failure::Failure;
 use super::output::Output;
 use super::{Format, note};
 use crate::api::KillRequest;
+use crate::launch::{Signal, signal_of_name};
 use crate::policy::Process;
 
 const NOT_FOUND: u16 = 404;
@@ -24,7 +24,7 @@ pub(super) struct KillArgs {
     /// Name, id or cgroup path
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
-    /// Signal, by name or number
+    /// Signal, by name or number, such as TERM, 15, RTMIN+3
     #[arg(short, long, default_value = "KILL", value_parser = signal)]
     signal: Signal,
     /// Wait this long for them to end, then send KILL
@@ -70,10 +70,8 @@ async fn one(
     // What only the agent can do of a container, it does.
     if args.grace.is_none() && !args.main {
         let path = format!("/containers/{}/kill", segment(name));
-        match engine
-            .post(&path, &[("signal", args.signal.as_str())])
-            .await
-        {
+        let number = args.signal.as_raw().to_string();
+        match engine.post(&path, &[("signal", &number)]).await {
             Ok(()) => {
                 out.text(&format!("{name}\n"))?;
                 return Ok(out.flush()?);
@@ -88,23 +86,17 @@ async fn one(
         } else {
             Process::Cgroup
         },
-        signal: args.signal as i32,
+        signal: args.signal.as_raw(),
         grace: args.grace.unwrap_or_default(),
-        escalate: args.grace.map(|_| Signal::SIGKILL as i32),
+        escalate: args.grace.map(|_| Signal::KILL.as_raw()),
     };
     show(&engine.agent.kill(name, &request).await?, format, out)
 }
 
-/// `TERM`, `SIGTERM`, `term` or `15`.
+/// `TERM`, `SIGTERM`, `term`, `15`, `RTMIN+3`.
 fn signal(text: &str) -> Result<Signal, String> {
-    if let Ok(number) = text.parse::<i32>() {
-        return Signal::try_from(number).map_err(|_| format!("no signal has the number {number}"));
-    }
-    let name = text.to_ascii_uppercase();
-    let name = name.strip_prefix("SIG").unwrap_or(&name);
-    format!("SIG{name}")
-        .parse()
-        .map_err(|_| "no such signal; for example `TERM`, `KILL`, `15`".to_owned())
+    signal_of_name(text)
+        .ok_or_else(|| "no such signal; for example `TERM`, `15`, `RTMIN+3`".to_owned())
 }
 
 #[cfg(test)]
@@ -116,8 +108,15 @@ mod tests {
     #[test]
     fn signals_by_name_and_number() {
         for text in ["TERM", "SIGTERM", "term", "15"] {
-            assert_eq!(signal(text).unwrap(), Signal::SIGTERM, "{text}");
+            assert_eq!(signal(text).unwrap(), Signal::TERM, "{text}");
         }
+        let stop_systemd = signal("RTMIN+3").unwrap();
+        assert_eq!(stop_systemd.as_raw(), nix::libc::SIGRTMIN() + 3);
+        assert_eq!(signal("SIGRTMIN+3").unwrap(), stop_systemd);
+        assert_eq!(
+            signal("RTMAX-1").unwrap().as_raw(),
+            nix::libc::SIGRTMAX() - 1
+        );
         assert!(signal("0").is_err());
         assert!(signal("TREM").is_err());
     }

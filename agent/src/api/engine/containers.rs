@@ -8,14 +8,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use bollard::models::{
-    ContainerCreateBody, ContainerCreateResponse, ContainerInspectResponse, ContainerPruneResponse,
-    ContainerSummary, ContainerTopResponse, ContainerUpdateBody, ContainerUpdateResponse,
-    FilesystemChange,
+    ContainerCreateBody, ContainerCreateResponse, ContainerPruneResponse, ContainerSummary,
+    ContainerTopResponse, ContainerUpdateBody, ContainerUpdateResponse, FilesystemChange,
 };
 use futures_util::stream;
+use serde_json::Value;
 
 use super::parameters::Parameters;
+use super::platform::require_own;
 use super::refusal::Refused;
+use super::unset;
 use crate::api::server::Room;
 use crate::engine::{ListQuery, RemoveOptions, WaitCondition};
 use crate::policy::limits_of_annotations;
@@ -60,6 +62,9 @@ async fn create(
     body: Result<Json<ContainerCreateBody>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ContainerCreateResponse>), Refused> {
     let Json(body) = body?;
+    if let Some(platform) = asked.word("platform") {
+        require_own(&platform)?;
+    }
     let host = body.host_config.as_ref();
     if let Some(annotations) = host.and_then(|host| host.annotations.as_ref()) {
         limits_of_annotations(annotations).map_err(Refused::bad_request)?;
@@ -90,8 +95,9 @@ async fn inspect(
     State(room): State<Room>,
     Path(id): Path<String>,
     asked: Parameters,
-) -> Answer<ContainerInspectResponse> {
-    Ok(Json(room.engine()?.inspect(&id, asked.flag("size")).await?))
+) -> Answer<Value> {
+    let container = room.engine()?.inspect(&id, asked.flag("size")).await?;
+    unset::whole(&container, unset::complete_container)
 }
 
 async fn start(State(room): State<Room>, Path(id): Path<String>) -> Done {

@@ -18,6 +18,25 @@ use super::refusal::Refused;
 use crate::api::server::Room;
 use crate::engine::Filters;
 
+/// All of Docker's; of some kinds nothing ever happens here.
+const FILTERS: [&str; 15] = [
+    "config",
+    "container",
+    "daemon",
+    "event",
+    "image",
+    "label",
+    "name",
+    "network",
+    "node",
+    "plugin",
+    "scope",
+    "secret",
+    "service",
+    "type",
+    "volume",
+];
+
 pub(super) fn routes() -> Router<Room> {
     Router::new().route("/events", get(events))
 }
@@ -25,17 +44,7 @@ pub(super) fn routes() -> Router<Room> {
 /// One JSON object a line, until `until` or for ever.
 async fn events(State(room): State<Room>, asked: Parameters) -> Result<Response, Refused> {
     let filters = asked.filters()?;
-    let known = [
-        "container",
-        "event",
-        "image",
-        "label",
-        "name",
-        "network",
-        "type",
-        "volume",
-    ];
-    if let Some(unknown) = filters.keys().find(|key| !known.contains(&key.as_str())) {
+    if let Some(unknown) = filters.keys().find(|key| !FILTERS.contains(&key.as_str())) {
         return Err(Refused::bad_request(format!("invalid filter '{unknown}'")));
     }
     let until = asked.time("until")?;
@@ -143,6 +152,7 @@ fn is_wanted(event: &EventMessage, filters: &Filters) -> bool {
                 },
                 "image" => attribute("image") == value || of("image", value),
                 "name" => attribute("name") == value,
+                "scope" => event.scope.is_some_and(|scope| scope.to_string() == *value),
                 kind => of(kind, value),
             })
     })
@@ -157,7 +167,7 @@ mod tests {
     #[test]
     fn filters_hold_together() {
         let event: EventMessage = serde_json::from_value(serde_json::json!({
-            "Type": "container", "Action": "health_status: healthy",
+            "Type": "container", "Action": "health_status: healthy", "scope": "local",
             "Actor": {"ID": "abcdef", "Attributes": {"name": "web", "tier": "front"}},
             "timeNano": 1_000_000_000
         }))
@@ -175,6 +185,8 @@ mod tests {
         assert!(!wanted(&[("container", "web"), ("type", "network")]));
         assert!(!wanted(&[("network", "abc")]));
         assert!(!wanted(&[("label", "tier=back")]));
+        assert!(wanted(&[("scope", "local")]) && !wanted(&[("scope", "swarm")]));
+        assert!(!wanted(&[("daemon", "abc")]));
         assert!(is_before(&event, Some(UNIX_EPOCH + Duration::from_secs(1))));
         assert!(!is_before(&event, Some(UNIX_EPOCH)));
     }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::parameters::Parameters;
 use super::refusal::Refused;
-use super::transfer;
+use super::{transfer, unset};
 use crate::api::server::Room;
 
 /// Names have slashes in them, which a route's part cannot: what follows the last is the verb.
@@ -41,7 +41,7 @@ async fn one(State(room): State<Room>, Path(path): Path<String>) -> Result<Respo
     match path.rsplit_once('/') {
         Some((name, "json")) => {
             let image: ImageInspect = engine.image_inspect(name).await?;
-            Ok(Json(image).into_response())
+            Ok(unset::whole(&image, unset::complete_image)?.into_response())
         }
         Some((name, "history")) => {
             let history: Vec<ImageHistoryResponseItem> = engine.image_history(name).await?;

@@ -13,19 +13,26 @@ mod hijack;
 mod images;
 mod networks;
 mod parameters;
+mod platform;
 mod refusal;
 mod stats;
 mod streams;
 mod system;
 mod transfer;
+mod unset;
 mod version;
 mod volumes;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 
 use super::server::Room;
 use crate::engine::Engine;
 
+pub use unset::fill_unset;
 pub(super) use version::strip_version;
 
 use refusal::Refused;
@@ -43,6 +50,16 @@ pub(super) fn routes() -> Router<Room> {
         .merge(volumes::routes())
         .merge(events::routes())
         .merge(system::routes())
+        .layer(middleware::from_fn(carry_through))
+}
+
+/// Whoever asked may go away before there is an answer, and hyper drops what has been begun for them: a container would
+/// be left started and unwatched, or stopped and not started again.
+async fn carry_through(request: Request, next: Next) -> Response {
+    let answered = tokio::spawn(next.run(request)).await;
+    answered.unwrap_or_else(|error| {
+        Refused::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
+    })
 }
 
 impl Room {

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 
 use super::refusal::Refused;
+use crate::api::seconds_of_moment;
 use crate::engine::Filters;
 
 /// Name to value; several values of a name are kept.
@@ -65,8 +66,10 @@ impl Parameters {
             .map_err(|_| Refused::bad_request(format!("invalid {name}: \"{text}\" is no number")))
     }
 
+    /// With the time of `until` in seconds since 1970.
+    ///
     /// # Errors
-    /// It is no JSON of filters.
+    /// It is no JSON of filters, or `until` is no time.
     pub(super) fn filters(&self) -> Result<Filters, Refused> {
         let Some(text) = self.word("filters") else {
             return Ok(Filters::new());
@@ -83,7 +86,14 @@ impl Parameters {
             };
             (name, values)
         });
-        Ok(filters.collect())
+        let mut filters: Filters = filters.collect();
+        // The engine knows one form of it.
+        for until in filters.get_mut("until").into_iter().flatten() {
+            *until = seconds_of_moment(until).map_err(|error| {
+                Refused::bad_request(format!("invalid filter 'until': {error}"))
+            })?;
+        }
+        Ok(filters)
     }
 
     /// Seconds since 1970 with a fraction; 0 is none.
@@ -95,9 +105,10 @@ impl Parameters {
             return Ok(None);
         };
         let wrong = || Refused::bad_request(format!("invalid {name}: \"{text}\""));
-        if let Ok(at) = humantime::parse_rfc3339(&text) {
-            return Ok(Some(at));
-        }
+        let text = match text.contains('T') {
+            true => seconds_of_moment(&text).map_err(|_| wrong())?,
+            false => text.clone(),
+        };
         let (seconds, fraction) = text.split_once('.').unwrap_or((&text, ""));
         let seconds: u64 = seconds.parse().map_err(|_| wrong())?;
         if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -141,6 +152,10 @@ mod tests {
             assert_eq!(filters["label"], ["a=b"]);
             assert!(filters["status"].is_empty());
         }
+        let until = parameters(r#"filters={"until":["2023-11-15T00:13:20%2B02:00"]}"#);
+        assert_eq!(until.filters().unwrap()["until"], ["1700000000.000000000"]);
+        let until = parameters(r#"filters={"until":["soon"]}"#).filters();
+        assert!(until.is_err());
         assert!(parameters("filters=x").filters().is_err());
         assert!(parameters("").filters().unwrap().is_empty());
     }

@@ -11,6 +11,7 @@ use bollard::models::{
 use nix::sys::utsname::uname;
 
 use super::parameters::Parameters;
+use super::platform::architecture;
 use super::refusal::Refused;
 use super::version::{NEWEST, OLDEST};
 use crate::api::server::Room;
@@ -34,15 +35,6 @@ async fn ping() -> Response {
     (headers, "OK").into_response()
 }
 
-fn architecture() -> String {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
-    .to_owned()
-}
-
 fn kernel() -> Option<String> {
     let name = uname().ok()?;
     Some(name.release().to_string_lossy().into_owned())
@@ -54,7 +46,7 @@ async fn version() -> Json<SystemVersion> {
         api_version: Some(NEWEST.to_owned()),
         min_api_version: Some(OLDEST.to_owned()),
         os: Some("linux".to_owned()),
-        arch: Some(architecture()),
+        arch: Some(architecture().to_owned()),
         kernel_version: kernel(),
         ..SystemVersion::default()
     })

@@ -1,8 +1,10 @@
 //! The stream of events of the containers we run, as `docker events` has it.
 
+use std::collections::BTreeMap;
+
 use hyper::Method;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::failure::{Exit, Failure};
 use super::super::output::Output;
@@ -10,20 +12,69 @@ use super::client::{Engine, nothing};
 use super::filters::{self, Filter};
 use super::lines::Values;
 use super::template::{Form, compile, render};
-use crate::api::ClientError;
+use crate::api::{ClientError, seconds_of_moment};
 
 /// Filters that only this stream has.
-const FILTERS: [&str; 10] = [
+const FILTERS: [&str; 14] = [
     "type",
     "container",
     "image",
     "network",
     "volume",
     "label",
+    "name",
     "daemon",
     "scope",
     "plugin",
     "node",
+    "service",
+    "secret",
+    "config",
+];
+
+/// What happens, by its values of `event`; none of them is the name of a kernel event.
+const ACTIONS: [&str; 41] = [
+    "archive-path",
+    "attach",
+    "commit",
+    "connect",
+    "copy",
+    "create",
+    "delete",
+    "destroy",
+    "detach",
+    "die",
+    "disconnect",
+    "exec_create",
+    "exec_detach",
+    "exec_die",
+    "exec_start",
+    "export",
+    "extract-to-dir",
+    "health_status",
+    "import",
+    "kill",
+    "load",
+    "mount",
+    "oom",
+    "pause",
+    "prune",
+    "pull",
+    "push",
+    "reload",
+    "remove",
+    "rename",
+    "resize",
+    "restart",
+    "save",
+    "start",
+    "stop",
+    "tag",
+    "top",
+    "unmount",
+    "unpause",
+    "untag",
+    "update",
 ];
 
 /// What is asked for.
@@ -54,13 +105,16 @@ struct Actor {
     #[serde(default, rename = "ID")]
     id: String,
     #[serde(default, rename = "Attributes")]
-    attributes: Map<String, Value>,
+    attributes: BTreeMap<String, Value>,
 }
 
-/// Whether a filter is one that only this stream has.
+/// Whether a filter is one that only this stream has. Both have `event`: the kernel's have names of their
+/// own, what is none of them is Docker's.
 pub(crate) fn is_filter(text: &str) -> bool {
-    text.split_once('=')
-        .is_some_and(|(name, _)| FILTERS.contains(&name))
+    text.split_once('=').is_some_and(|(name, value)| {
+        FILTERS.contains(&name)
+            || (name == "event" && ACTIONS.contains(&value.split(':').next().unwrap_or(value)))
+    })
 }
 
 /// Prints events until the time asked for, or for ever.
@@ -74,7 +128,7 @@ pub(crate) async fn run(wanted: Wanted, engine: &Engine, out: &mut Output) -> Re
         .map(str::parse::<Form>)
         .transpose()
         .map_err(wrong)?;
-    let time = |text: Option<&str>| text.map(super::moment::parse).transpose().map_err(wrong);
+    let time = |text: Option<&str>| text.map(seconds_of_moment).transpose().map_err(wrong);
     let since = time(wanted.since.as_deref())?.unwrap_or_default();
     let until = time(wanted.until.as_deref())?.unwrap_or_default();
     let filters = filters::encoded(&filter);
@@ -132,6 +186,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::api::EventKind;
 
     #[test]
     fn an_event_in_words() {
@@ -142,6 +197,30 @@ mod tests {
         let expected =
             "2023-11-14T22:13:20.000000001Z container start 4c01 (image=busybox, name=web)";
         assert_eq!(in_words(&serde_json::from_value(event).unwrap()), expected);
-        assert!(is_filter("type=container") && !is_filter("class=oom"));
+    }
+
+    #[test]
+    fn the_two_streams_are_told_apart() {
+        for filter in [
+            "type=container",
+            "scope=local",
+            "event=die",
+            "event=start",
+            "event=health_status: healthy",
+        ] {
+            assert!(is_filter(filter), "{filter}");
+        }
+        for filter in [
+            "class=oom",
+            "event=oom_kill",
+            "event=exec",
+            "event=x",
+            "die",
+        ] {
+            assert!(!is_filter(filter), "{filter}");
+        }
+        for name in EventKind::NAMES {
+            assert!(!ACTIONS.contains(&name), "{name}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use regex::Regex;
 use serde_json::Value;
 
 use super::client::Engine;
@@ -55,7 +56,10 @@ impl Other {
         let value = filter.value.as_str();
         match filter.name.as_str() {
             "id" => self.container_id.starts_with(value),
-            "name" => display_name(&self.identity).contains(value),
+            "name" => Regex::new(value).is_ok_and(|regex| {
+                let name = display_name(&self.identity);
+                regex.is_match(&name) || regex.is_match(&format!("/{name}"))
+            }),
             "ancestor" => self.identity.image.as_deref() == Some(value),
             "status" => self.state() == value,
             "label" => {

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 
 use super::super::failure::Failure;
 use super::super::output::Output;
+use super::super::{Formatted, kill, stats};
 use super::client::Engine;
 use super::inspect::{self, InspectOneKindArgs, Kind};
 use super::prune::{self, Pruning};
@@ -24,6 +25,8 @@ enum ContainerGroup {
     Same(ContainerVerb),
     #[command(visible_aliases = ["list", "ps"])]
     Ls(ps::PsArgs),
+    Kill(Formatted<kill::KillArgs>),
+    Stats(stats::StatsArgs),
     /// Show everything about containers, as JSON
     Inspect(InspectOneKindArgs),
     /// Remove containers that do not run
@@ -62,6 +65,10 @@ pub(super) async fn container(
     match args.verb {
         ContainerGroup::Same(verb) => run_container(verb, engine, out).await,
         ContainerGroup::Ls(args) => ps::run(args, engine, out).await,
+        ContainerGroup::Kill(Formatted { args, format }) => {
+            kill::run(args, engine, format, out).await
+        }
+        ContainerGroup::Stats(args) => stats::run(args, engine, out).await,
         ContainerGroup::Inspect(args) => inspect::run(args.of(Kind::Container), engine, out).await,
         ContainerGroup::Prune(args) => prune(&args, engine, out).await,
     }
@@ -91,4 +98,31 @@ async fn prune(args: &Pruning, engine: &Engine, out: &mut Output) -> Result<(), 
     let ids = pruned.containers_deleted.unwrap_or_default();
     prune::print_removed("Deleted Containers", &ids, out)?;
     prune::print_freed(pruned.space_reclaimed, out)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::super::super::Cli;
+
+    #[test]
+    fn containers_have_all_of_dockers_verbs() {
+        let cli = Cli::command();
+        let group = cli.find_subcommand("container").map(|group| {
+            let verbs = group.get_subcommands();
+            verbs.flat_map(|verb| {
+                let own = std::iter::once(verb.get_name());
+                own.chain(verb.get_all_aliases())
+            })
+        });
+        let group: Vec<&str> = group.into_iter().flatten().collect();
+        for verb in [
+            "attach", "cp", "create", "diff", "exec", "inspect", "kill", "list", "logs", "ls",
+            "pause", "port", "prune", "ps", "rename", "restart", "rm", "run", "start", "stats",
+            "stop", "top", "unpause", "update", "wait",
+        ] {
+            assert!(group.contains(&verb), "{verb}");
+        }
+    }
 }

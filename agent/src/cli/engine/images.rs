@@ -28,7 +28,7 @@ pub(crate) struct ImagesArgs {
     /// Whole ids
     #[arg(long)]
     no_trunc: bool,
-    /// Only those that match, such as dangling=true, label=a=b, reference=web:*
+    /// Only those that match: dangling=true, label=a=b, reference=web:*, before=IMAGE, since=IMAGE, until=24h
     #[arg(short, long, value_name = "NAME=VALUE")]
     filter: Vec<Filter>,
     /// table, json, or a Go template of Repository, Tag, ID, CreatedSince, Size, …

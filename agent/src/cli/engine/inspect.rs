@@ -1,7 +1,7 @@
 //! `plimsoll inspect`
 
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::failure::{Exit, Failure};
 use super::super::note;
@@ -9,7 +9,7 @@ use super::super::output::Output;
 use super::client::{Engine, refused, segment};
 use super::template::{compile, render};
 use super::{foreign, json};
-use crate::api::ClientError;
+use crate::api::{ClientError, fill_unset};
 
 const NOT_FOUND: u16 = 404;
 
@@ -89,8 +89,10 @@ pub(super) async fn run(
                 out.text("\n")?;
             }
             for text in &found {
-                let value: Value =
+                let mut value: Value =
                     serde_json::from_str(text).map_err(ClientError::NotUnderstood)?;
+                let left_out = left_out(&value);
+                fill_unset(&mut value, left_out);
                 let line = render(&template, &value);
                 let line = line.map_err(|error| Failure::new(Exit::Failed, error))?;
                 out.text(&format!("{line}\n"))?;
@@ -109,6 +111,29 @@ pub(super) async fn run(
     }
     out.flush()?;
     if failed { Err(Failure::told()) } else { Ok(()) }
+}
+
+/// What Docker leaves out of its answers where nobody set it, and templates have all the same.
+fn left_out(value: &Value) -> Value {
+    let parts = [
+        ("State", json!({"Health": null})),
+        (
+            "Config",
+            json!({
+                "ExposedPorts": null,
+                "Healthcheck": null,
+                "Shell": null,
+                "StopSignal": "",
+                "StopTimeout": null,
+            }),
+        ),
+    ];
+    let of_this = parts
+        .into_iter()
+        .filter(|(part, _)| value.get(part).is_some());
+    of_this
+        .map(|(part, left_out)| (part.to_owned(), left_out))
+        .collect()
 }
 
 /// What the engine says of the first of `kinds` that has the name.
@@ -142,4 +167,21 @@ async fn one(engine: &Engine, name: &str, kinds: &[Kind], size: bool) -> Result<
         message: format!("no such object: {name}"),
     };
     Err(foreign::explain(none, name, "inspect", engine).await)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn templates_have_what_nobody_set() {
+        let mut container = json!({"State": {"Status": "running"}, "Config": {}});
+        let left_out = left_out(&container);
+        fill_unset(&mut container, left_out);
+        let template =
+            compile("{{if .State.Health}}checked{{else}}<{{.Config.StopSignal}}>{{end}}");
+        assert_eq!(render(&template.unwrap(), &container).unwrap(), "<>");
+    }
 }

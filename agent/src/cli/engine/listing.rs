@@ -37,9 +37,11 @@ pub(super) fn text(
 ) -> Result<String, Failure> {
     Ok(match form.unwrap_or(&Form::Table(None)) {
         Form::Json => {
-            let lines = rows
-                .into_iter()
-                .map(|row| format!("{}\n", Value::Object(row)));
+            let lines = rows.into_iter().map(|mut row| {
+                // As Docker has them.
+                row.sort_keys();
+                format!("{}\n", Value::Object(row))
+            });
             lines.collect()
         }
         Form::Template(text) => by_template(text, rows)?.join(""),

@@ -9,9 +9,8 @@ use super::super::failure::Failure;
 use super::client::{Engine, nothing, segment};
 use super::foreign;
 use super::life::inspect;
-use super::moment;
 use super::output_frames::{Demultiplexer, Sink, write};
-use crate::api::ClientError;
+use crate::api::{ClientError, seconds_of_moment};
 
 /// Show what a container has written
 ///
@@ -24,11 +23,11 @@ pub(crate) struct LogsArgs {
     /// The last so many lines, or all
     #[arg(short = 'n', long, value_name = "LINES", default_value = "all")]
     tail: String,
-    /// Not older than a time or a duration such as 10m
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    /// Not older than a time (of this host's zone, unless it says one) or a duration such as 10m
+    #[arg(long, value_name = "TIME", value_parser = seconds_of_moment)]
     since: Option<String>,
     /// Not younger
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    #[arg(long, value_name = "TIME", value_parser = seconds_of_moment)]
     until: Option<String>,
     /// With the time of each line
     #[arg(short, long)]

@@ -27,7 +27,6 @@ mod lines;
 mod listing;
 mod logs;
 mod look;
-pub(super) mod moment;
 mod names;
 mod network;
 mod options;

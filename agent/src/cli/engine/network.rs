@@ -101,7 +101,7 @@ struct ListArgs {
     /// Whole ids
     #[arg(long)]
     no_trunc: bool,
-    /// Only those that match, such as name=web, driver=bridge
+    /// Only those that match, such as name=web, driver=bridge, dangling=true
     #[arg(short, long, value_name = "NAME=VALUE")]
     filter: Vec<Filter>,
     /// table, json, or a Go template of ID, Name, Driver, Scope, …

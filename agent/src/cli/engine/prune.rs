@@ -17,7 +17,7 @@ pub(super) struct Pruning {
     /// Do not ask
     #[arg(short, long)]
     force: bool,
-    /// Only those that match, such as until=24h, label=a=b
+    /// Only those that match: until=24h, label=a, label=a=b, label!=a
     #[arg(long, value_name = "NAME=VALUE")]
     filter: Vec<Filter>,
 }
@@ -77,4 +77,32 @@ pub(super) fn print_freed(bytes: Option<i64>, out: &mut Output) -> Result<(), Fa
     let text = units::traffic(bytes);
     out.text(&format!("Total reclaimed space: {text}\n"))?;
     Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::super::super::Cli;
+
+    #[test]
+    fn help_has_the_filters_that_there_are() {
+        for (kind, filters) in [
+            ("container", "until=24h, label=a"),
+            ("image", "until=24h, label=a"),
+            ("network", "until=24h, label=a"),
+            ("volume", "that match: label=a"),
+        ] {
+            let cli = Cli::command();
+            let group = cli.find_subcommand(kind);
+            let prune = group.and_then(|group| group.find_subcommand("prune"));
+            let filter = prune.and_then(|prune| {
+                let mut arguments = prune.get_arguments();
+                arguments.find(|argument| argument.get_id() == "filter")
+            });
+            let help = filter.and_then(|filter| filter.get_help());
+            let help = help.map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(filters), "{kind}: {help}");
+        }
+    }
 }

@@ -65,10 +65,10 @@ pub(super) async fn create(
     engine: &Engine,
     out: &mut Output,
 ) -> Result<(), Failure> {
-    let name = args.container.process.name.clone();
+    let named = Named::of(&args.container);
     let id_file = IdFile::open(args.container.life.cidfile.clone())?;
     let body = args.container.body()?;
-    let id = make(engine, name.as_deref(), &body, id_file).await;
+    let id = make(engine, &named, &body, id_file).await;
     out.text(&format!(
         "{}\n",
         id.map_err(|failure| failure.with(Exit::Failed))?
@@ -87,7 +87,7 @@ pub(super) async fn run(args: RunArgs, engine: &Engine, out: &mut Output) -> Res
     let process = &container.process;
     let [stdin, stdout, stderr] =
         [Stream::Stdin, Stream::Stdout, Stream::Stderr].map(|stream| process.attaches(stream));
-    let (tty, name) = (process.tty, process.name.clone());
+    let (tty, named) = (process.tty, Named::of(&container));
     if detach && !process.attach.is_empty() {
         return Err(Failure::new(Exit::Failed, "conflicting options: -a and -d"));
     }
@@ -103,7 +103,7 @@ pub(super) async fn run(args: RunArgs, engine: &Engine, out: &mut Output) -> Res
         body.attach_stderr = Some(false);
         body.stdin_once = Some(false);
     }
-    let id = make(engine, name.as_deref(), &body, id_file).await?;
+    let id = make(engine, &named, &body, id_file).await?;
     if detach {
         let path = format!("/containers/{}/start", segment(&id));
         engine
@@ -125,14 +125,36 @@ pub(super) async fn run(args: RunArgs, engine: &Engine, out: &mut Output) -> Res
     foreground.start(engine, &id).await
 }
 
+/// What the engine is told beside a container's configuration.
+#[derive(Debug)]
+struct Named {
+    name: Option<String>,
+    platform: Option<String>,
+}
+
+impl Named {
+    fn of(args: &ContainerArgs) -> Self {
+        Self {
+            name: args.process.name.clone(),
+            platform: args.platform.clone(),
+        }
+    }
+
+    fn query(&self) -> Vec<(&str, &str)> {
+        let all = [("name", &self.name), ("platform", &self.platform)].into_iter();
+        all.filter_map(|(key, value)| Some((key, value.as_deref()?)))
+            .collect()
+    }
+}
+
 /// Makes the container; its id.
 async fn make(
     engine: &Engine,
-    name: Option<&str>,
+    named: &Named,
     body: &ContainerCreateBody,
     id_file: Option<IdFile>,
 ) -> Result<String, Failure> {
-    let query: Vec<_> = name.map(|name| ("name", name)).into_iter().collect();
+    let query = named.query();
     let made = engine.post_json("/containers/create", &query, body).await;
     let ContainerCreateResponse { id, warnings } = made.map_err(|error| {
         let missing = error.to_string();

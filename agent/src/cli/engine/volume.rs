@@ -66,7 +66,7 @@ struct ListArgs {
     /// Names only
     #[arg(short, long)]
     quiet: bool,
-    /// Only those that match, such as dangling=true, name=data
+    /// Only those that match, such as dangling=true, name=data, label=a=b
     #[arg(short, long, value_name = "NAME=VALUE")]
     filter: Vec<Filter>,
     /// table, json, or a Go template of Name, Driver, Mountpoint, …
@@ -76,6 +76,8 @@ struct ListArgs {
 
 /// Remove volumes without a name that no container uses
 #[derive(Debug, Args)]
+// Docker does not ask how old a volume is.
+#[command(mut_arg("filter", |filter| filter.help("Only those that match: label=a, label=a=b, label!=a")))]
 struct PruneArgs {
     /// Those too that have a name
     #[arg(short, long)]

@@ -11,6 +11,9 @@ use super::model::{Life, LogOptions, Settings};
 use super::name::{self, new_id};
 use crate::launch::Id;
 
+/// What carries containers out is part of the agent; `info` and `inspect` call it so.
+const RUNTIME: &str = "plimsoll";
+
 impl Engine {
     /// Records a container that can be started.
     ///
@@ -38,6 +41,7 @@ impl Shared {
         wanted: Option<&str>,
         mut body: ContainerCreateBody,
     ) -> Result<(Arc<Cell>, Vec<String>), EngineError> {
+        one_runtime(body.host_config.as_ref())?;
         let id = new_id()?;
         let log = LogOptions::of(body.host_config.as_ref(), &self.config)?;
         let name = self.registry.reserve(wanted, &id)?;
@@ -76,5 +80,35 @@ impl Shared {
         let parent = asked.filter(|path| !path.is_empty());
         let parent = parent.unwrap_or(&self.parent.path);
         format!("/{}/{id}", parent.trim_matches('/'))
+    }
+}
+
+fn one_runtime(host: Option<&HostConfig>) -> Result<(), EngineError> {
+    let asked = host.and_then(|host| host.runtime.as_deref());
+    match asked.filter(|name| !["", RUNTIME].contains(name)) {
+        Some(name) => Err(EngineError::Invalid(format!(
+            "unknown or invalid runtime name: {name}; there is only {RUNTIME}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_runtime_is_refused_by_name() {
+        let host = |runtime: &str| HostConfig {
+            runtime: Some(runtime.to_owned()),
+            ..HostConfig::default()
+        };
+        one_runtime(None).unwrap();
+        one_runtime(Some(&host(""))).unwrap();
+        one_runtime(Some(&host(RUNTIME))).unwrap();
+        let refused = one_runtime(Some(&host("crun"))).unwrap_err().to_string();
+        assert!(refused.contains("runtime name: crun"), "{refused}");
     }
 }

@@ -1,20 +1,22 @@
-//! Filters of `ps` and `prune`: all that are named have to hold, one value of each.
+//! Filters of `ps`: all that are named have to hold, one value of each.
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bollard::models::HealthStatusEnum;
+use regex::Regex;
 
 use super::EngineError;
-use super::model::{Phase, Record};
+use super::model::{Phase, Record, Settings};
 use super::name::{SHORT, instant};
+use super::part_filter::{has_labels, refuse_unknown};
 use super::registry::Registry;
 use super::status;
 
-/// Filter's name to values, as the API has them.
+/// Filter's name to values, as the API has them; `until` is in seconds since 1970.
 pub type Filters = HashMap<String, Vec<String>>;
 
-const LISTS: [&str; 14] = [
+const LISTS: [&str; 15] = [
     "ancestor",
     "before",
     "exited",
@@ -29,25 +31,39 @@ const LISTS: [&str; 14] = [
     "publish",
     "since",
     "status",
+    "volume",
 ];
-const PRUNES: [&str; 3] = ["label", "label!", "until"];
 
-pub(super) trait Filter {
-    /// Are all filters known?
-    fn check(&self) -> Result<(), EngineError>;
-    /// Is it listed?
-    fn lists(&self, record: &Record, registry: &Registry) -> Result<bool, EngineError>;
-    /// Is it removed by `prune`?
-    fn prunes(&self, record: &Record) -> Result<bool, EngineError>;
+/// What a filter of containers has to look up.
+pub(super) trait Surroundings {
+    fn registry(&self) -> &Registry;
+    /// Ids of the networks that have this name, or an id that begins so.
+    fn networks(&self, wanted: &str) -> Vec<String>;
+    /// Names and ids of the networks that a container is in, or will be.
+    fn networks_of(&self, settings: &Settings) -> Vec<String>;
 }
 
-impl Filter for Filters {
-    fn check(&self) -> Result<(), EngineError> {
-        known(self, &[LISTS.as_slice(), &["volume"]].concat())?;
-        for value in self.get("exited").into_iter().flatten() {
+/// Which containers are listed.
+pub(super) struct Wanted<'a, S> {
+    filters: &'a Filters,
+    surroundings: &'a S,
+    names: Vec<Regex>,
+    /// Ids.
+    networks: Vec<String>,
+    before: Option<SystemTime>,
+    since: Option<SystemTime>,
+}
+
+impl<'a, S: Surroundings> Wanted<'a, S> {
+    /// # Errors
+    /// A filter is unknown, or names a container that is.
+    pub(super) fn of(filters: &'a Filters, surroundings: &'a S) -> Result<Self, EngineError> {
+        refuse_unknown(filters, &LISTS)?;
+        let values = |name: &str| filters.get(name).into_iter().flatten();
+        for value in values("exited") {
             value.parse::<i64>().map_err(|_| bad("exited", value))?;
         }
-        for value in self.get("status").into_iter().flatten() {
+        for value in values("status") {
             let words = [
                 "created",
                 "running",
@@ -61,125 +77,71 @@ impl Filter for Filters {
                 return Err(bad("status", value));
             }
         }
-        Ok(())
-    }
-
-    fn lists(&self, record: &Record, registry: &Registry) -> Result<bool, EngineError> {
-        for (name, values) in self {
-            if !values.is_empty() && !holds(name, values, record, registry)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn prunes(&self, record: &Record) -> Result<bool, EngineError> {
-        known(self, &PRUNES)?;
-        for (name, values) in self {
-            let keeps = match name.as_str() {
-                "label" => !values.iter().all(|value| has_label(record, value)),
-                "label!" => values.iter().any(|value| has_label(record, value)),
-                _ => {
-                    let value = values.first().map_or("", String::as_str);
-                    let until = until(value).ok_or_else(|| bad("until", value))?;
-                    created(record).is_none_or(|created| created >= until)
-                }
+        let names = values("name").map(|value| Regex::new(value).map_err(|_| bad("name", value)));
+        let created_of = |name: &str| -> Result<_, EngineError> {
+            let Some(value) = values(name).next() else {
+                return Ok(None);
             };
-            if keeps {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+            Ok(created(&surroundings.registry().resolve(value)?.record()))
+        };
+        Ok(Self {
+            filters,
+            surroundings,
+            names: names.collect::<Result<_, _>>()?,
+            networks: values("network")
+                .flat_map(|value| surroundings.networks(value))
+                .collect(),
+            before: created_of("before")?,
+            since: created_of("since")?,
+        })
     }
-}
 
-fn known(filters: &Filters, names: &[&str]) -> Result<(), EngineError> {
-    match filters.keys().find(|key| !names.contains(&key.as_str())) {
-        Some(key) => Err(EngineError::Invalid(format!("invalid filter '{key}'"))),
-        None => Ok(()),
+    /// Is it listed?
+    pub(super) fn lists(&self, record: &Record) -> bool {
+        self.filters
+            .iter()
+            .all(|(name, values)| values.is_empty() || self.holds(name, values, record))
+    }
+
+    fn holds(&self, name: &str, values: &[String], record: &Record) -> bool {
+        let (settings, life) = (&record.settings, &record.life);
+        let any = |test: &dyn Fn(&str) -> bool| values.iter().any(|value| test(value));
+        match name {
+            "id" => any(&|value| settings.id.as_str().starts_with(value)),
+            "name" => {
+                let with_slash = format!("/{}", settings.name);
+                let is_match =
+                    |regex: &Regex| regex.is_match(&settings.name) || regex.is_match(&with_slash);
+                self.names.iter().any(is_match)
+            }
+            "label" => has_labels(&settings.labels(), self.filters),
+            "status" => any(&|value| status::word(life) == value),
+            "exited" => {
+                life.phase == Phase::Exited && any(&|value| value.parse() == Ok(life.exit_code))
+            }
+            "ancestor" => any(&|value| is_image(record, value)),
+            "health" => {
+                let health = life.health.as_ref().and_then(|health| health.status);
+                let health = health.unwrap_or(HealthStatusEnum::NONE).to_string();
+                any(&|value| value == health)
+            }
+            "network" => {
+                let own = self.surroundings.networks_of(settings);
+                own.iter()
+                    .any(|own| self.networks.contains(own) || values.contains(own))
+            }
+            "volume" => any(&|value| has_volume(record, value)),
+            "before" => created(record) < self.before,
+            "since" => created(record) > self.since,
+            "publish" | "expose" => any(&|value| has_port(record, name, value)),
+            "is-task" => any(&|value| matches!(value, "false" | "0")),
+            _ => any(&|value| matches!(value, "default" | "")),
+        }
     }
 }
 
 fn bad(name: &str, value: &str) -> EngineError {
     EngineError::Invalid(format!("invalid filter '{name}={value}'"))
-}
-
-fn holds(
-    name: &str,
-    values: &[String],
-    record: &Record,
-    registry: &Registry,
-) -> Result<bool, EngineError> {
-    let (settings, life) = (&record.settings, &record.life);
-    let any = |test: &dyn Fn(&str) -> bool| values.iter().any(|value| test(value));
-    Ok(match name {
-        "id" => any(&|value| settings.id.as_str().starts_with(value)),
-        "name" => any(&|value| matches_name(&settings.name, value)),
-        "label" => values.iter().all(|value| has_label(record, value)),
-        "status" => any(&|value| status::word(life) == value),
-        "exited" => {
-            life.phase == Phase::Exited && any(&|value| value.parse() == Ok(life.exit_code))
-        }
-        "ancestor" => any(&|value| is_image(record, value)),
-        "health" => {
-            let health = life.health.as_ref().and_then(|health| health.status);
-            let health = health.unwrap_or(HealthStatusEnum::NONE).to_string();
-            any(&|value| value == health)
-        }
-        "network" => {
-            let mode = settings
-                .host()
-                .and_then(|host| host.network_mode.as_deref());
-            let config = settings.body.networking_config.as_ref();
-            let others = config.and_then(|config| config.endpoints_config.as_ref());
-            any(&|value| {
-                mode.unwrap_or("default") == value
-                    || others.is_some_and(|others| others.contains_key(value))
-            })
-        }
-        "volume" => any(&|value| has_volume(record, value)),
-        "before" | "since" => {
-            let value = values.first().map_or("", String::as_str);
-            let other = created(&registry.resolve(value)?.record());
-            let own = created(record);
-            if name == "before" {
-                own < other
-            } else {
-                own > other
-            }
-        }
-        "publish" | "expose" => any(&|value| has_port(record, name, value)),
-        "is-task" => any(&|value| matches!(value, "false" | "0")),
-        _ => any(&|value| matches!(value, "default" | "")),
-    })
-}
-
-/// A part of the name, `^` and `$` at its ends.
-fn matches_name(name: &str, wanted: &str) -> bool {
-    let wanted = wanted.strip_prefix('/').unwrap_or(wanted);
-    let (wanted, start) = match wanted.strip_prefix('^') {
-        Some(rest) => (rest.strip_prefix('/').unwrap_or(rest), true),
-        None => (wanted, false),
-    };
-    match (start, wanted.strip_suffix('$')) {
-        (true, Some(exact)) => name == exact,
-        (true, None) => name.starts_with(wanted),
-        (false, Some(end)) => name.ends_with(end),
-        (false, None) => name.contains(wanted),
-    }
-}
-
-fn has_label(record: &Record, wanted: &str) -> bool {
-    let labels = record.settings.body.labels.as_ref();
-    match wanted.split_once('=') {
-        Some((key, value)) => {
-            labels
-                .and_then(|labels| labels.get(key))
-                .map(String::as_str)
-                == Some(value)
-        }
-        None => labels.is_some_and(|labels| labels.contains_key(wanted)),
-    }
 }
 
 fn is_image(record: &Record, wanted: &str) -> bool {
@@ -191,17 +153,20 @@ fn is_image(record: &Record, wanted: &str) -> bool {
         || (wanted_digest.len() >= SHORT && digest.starts_with(wanted_digest))
 }
 
+/// By name, a path of the host's, or where it is mounted.
 fn has_volume(record: &Record, wanted: &str) -> bool {
-    let host = record.settings.host();
-    let binds = host.and_then(|host| host.binds.as_ref());
-    let mounts = host.and_then(|host| host.mounts.as_ref());
-    binds
+    let mounts = record.settings.host().and_then(|host| host.mounts.as_ref());
+    // A tmpfs is among these only.
+    let mut targets = mounts
         .into_iter()
         .flatten()
-        .any(|bind| bind.split(':').take(2).any(|part| part == wanted))
-        || mounts.into_iter().flatten().any(|mount| {
-            mount.source.as_deref() == Some(wanted) || mount.target.as_deref() == Some(wanted)
-        })
+        .filter_map(|mount| mount.target.as_deref());
+    record
+        .settings
+        .mounts
+        .iter()
+        .any(|bound| bound.is_called(wanted))
+        || targets.any(|target| target == wanted)
 }
 
 /// `80`, `80/tcp`, `80-90/udp`.
@@ -245,34 +210,45 @@ fn created(record: &Record) -> Option<SystemTime> {
     instant(&record.settings.created).ok()
 }
 
-/// An instant, or how long ago.
-fn until(text: &str) -> Option<SystemTime> {
-    if let Ok(at) = instant(text) {
-        return Some(at);
-    }
-    if let Ok(seconds) = text.parse::<u64>() {
-        return SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
-    }
-    SystemTime::now().checked_sub(humantime::parse_duration(text).ok()?)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use std::sync::Arc;
 
-    use super::super::model::{Life, Settings};
+    use super::super::model::Life;
+    use super::super::parts::Bound;
     use super::*;
 
     fn record() -> Record {
         let mut settings = Settings::of("abcdef".parse().unwrap(), "web_1".to_owned());
         settings.body.labels = Some([("a".to_owned(), "b=c".to_owned())].into());
         settings.body.image = Some("busybox:latest".to_owned());
+        settings.mounts = vec![Bound::of_words("1f2e:/data"), Bound::of_words("/srv:/mnt")];
         Record {
             settings: Arc::new(settings),
             life: Life::lost(),
             removed: false,
+        }
+    }
+
+    /// A host with two networks; every container is in the first.
+    #[derive(Default)]
+    struct Host(Registry);
+
+    impl Surroundings for Host {
+        fn registry(&self) -> &Registry {
+            &self.0
+        }
+
+        fn networks(&self, wanted: &str) -> Vec<String> {
+            let all = [("bridge", "0123abc"), ("back", "0124abc")].into_iter();
+            let found = all.filter(|(name, id)| *name == wanted || id.starts_with(wanted));
+            found.map(|(_, id)| id.to_owned()).collect()
+        }
+
+        fn networks_of(&self, _settings: &Settings) -> Vec<String> {
+            vec!["bridge".to_owned(), "0123abc".to_owned()]
         }
     }
 
@@ -283,8 +259,7 @@ mod tests {
                 .or_default()
                 .push((*value).to_owned());
         }
-        all.check().unwrap();
-        all.lists(&record(), &Registry::default()).unwrap()
+        Wanted::of(&all, &Host::default()).unwrap().lists(&record())
     }
 
     #[test]
@@ -293,6 +268,15 @@ mod tests {
             vec![("name", "eb")],
             vec![("name", "^web")],
             vec![("name", "^/web_1$")],
+            vec![("name", "^web_1$")],
+            vec![("name", "^(web|db)_[0-9]+$")],
+            vec![("name", "w.b")],
+            vec![("network", "bridge")],
+            vec![("network", "0123")],
+            vec![("network", "back"), ("network", "bridge")],
+            vec![("volume", "1f2e")],
+            vec![("volume", "/data")],
+            vec![("volume", "/srv")],
             vec![("id", "abc")],
             vec![("label", "a")],
             vec![("label", "a=b=c")],
@@ -305,6 +289,10 @@ mod tests {
         }
         for no in [
             vec![("name", "^eb")],
+            vec![("name", "web-[0-9]")],
+            vec![("network", "back")],
+            vec![("network", "0124")],
+            vec![("volume", "/dat")],
             vec![("label", "a=b")],
             vec![("label", "a"), ("label", "x")],
             vec![("status", "running")],
@@ -318,9 +306,15 @@ mod tests {
 
     #[test]
     fn unknown_filters_are_refused() {
-        for (name, value) in [("nonsense", "1"), ("status", "asleep"), ("exited", "x")] {
+        for (name, value) in [
+            ("nonsense", "1"),
+            ("status", "asleep"),
+            ("exited", "x"),
+            ("name", "["),
+            ("before", "nobody"),
+        ] {
             let filters: Filters = [(name.to_owned(), vec![value.to_owned()])].into();
-            assert!(filters.check().is_err(), "{name}");
+            assert!(Wanted::of(&filters, &Host::default()).is_err(), "{name}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Verbs of images: the store's, with what containers need of it, and events.
 
 use std::io::{Read, Write};
+use std::time::SystemTime;
 
 use bollard::models::{
     EventMessageTypeEnum, ImageDeleteResponseItem, ImageHistoryResponseItem, ImageInspect,
@@ -10,23 +11,37 @@ use bollard::models::{
 use super::EngineError;
 use super::filter::Filters;
 use super::handle::{Engine, Shared};
-use super::part_filter::{has_labels, matches_reference, refuse_unknown, truth};
+use super::name::instant;
+use super::part_filter::{
+    PRUNES, has_labels, is_old, lets_go, matches_reference, refuse_unknown, truth, until,
+};
 use crate::engine::image::{ImageId, Name};
 
 impl Engine {
-    /// Images by the filters `reference`, `label`, `dangling`; without `all` those that have a name.
+    /// Images by the filters `reference`, `label`, `dangling`, `before`, `since`, `until`; without `all` those that
+    /// have a name.
     ///
     /// # Errors
-    /// A filter is unknown, or the store cannot be read.
+    /// A filter is unknown, names an image that is or no time, or the store cannot be read.
     pub async fn image_list(
         &self,
         filters: Filters,
         all: bool,
     ) -> Result<Vec<ImageSummary>, EngineError> {
-        refuse_unknown(&filters, &["reference", "label", "dangling"])?;
+        let known = ["reference", "label", "dangling", "before", "since", "until"];
+        refuse_unknown(&filters, &known)?;
+        let until = until(&filters)?;
         self.blocking(move |shared| {
             let images = shared.parts.images.list()?;
-            let wanted = |image: &ImageSummary| is_wanted(image, &filters, all);
+            let span = Span {
+                since: shared.creation_named_by(&filters, "since")?,
+                before: shared.creation_named_by(&filters, "before")?,
+                until,
+            };
+            let wanted = |image: &ImageSummary| {
+                let in_span = span == Span::default() || span.has(shared.image_created(&image.id));
+                in_span && is_wanted(image, &filters, all)
+            };
             let mut images: Vec<_> = images.into_iter().filter(wanted).collect();
             for image in &mut images {
                 if let Some(patterns) = filters.get("reference").filter(|all| !all.is_empty()) {
@@ -106,7 +121,8 @@ impl Engine {
     /// # Errors
     /// A filter is unknown, or the store cannot be read.
     pub async fn image_prune(&self, filters: &Filters) -> Result<ImagePruneResponse, EngineError> {
-        refuse_unknown(filters, &["dangling", "label"])?;
+        refuse_unknown(filters, &[&["dangling"], &PRUNES[..]].concat())?;
+        let until = until(filters)?;
         let named_too = truth(filters, "dangling") == Some(false);
         let filters = filters.clone();
         self.blocking(move |shared| {
@@ -116,7 +132,10 @@ impl Engine {
             for image in images {
                 let is_meant = named_too || image.repo_tags.is_empty();
                 let unused = shared.users_of_image(&image.id) == 0;
-                if !(is_meant && unused && has_labels(&image.labels, &filters)) {
+                let is_meant = is_meant
+                    && lets_go(&image.labels, &filters)
+                    && (until.is_none() || is_old(shared.image_created(&image.id), until));
+                if !(is_meant && unused) {
                     continue;
                 }
                 match shared.remove_image(&image.id, true) {
@@ -192,7 +211,45 @@ impl Engine {
     }
 }
 
+/// Of times of creation, without its ends.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Span {
+    since: Option<SystemTime>,
+    before: Option<SystemTime>,
+    until: Option<SystemTime>,
+}
+
+impl Span {
+    fn has(&self, created: Option<SystemTime>) -> bool {
+        created.is_some_and(|created| {
+            self.since.is_none_or(|since| created > since)
+                && self.before.is_none_or(|before| created < before)
+                && self.until.is_none_or(|until| created < until)
+        })
+    }
+}
+
 impl Shared {
+    /// `None`: its configuration does not say.
+    fn image_created(&self, id: &str) -> Option<SystemTime> {
+        let images = &self.parts.images;
+        let image = images.inspect(&images.resolve(id).ok()?).ok()?;
+        instant(image.created.as_deref()?).ok()
+    }
+
+    /// When the image was created that a filter names.
+    fn creation_named_by(
+        &self,
+        filters: &Filters,
+        name: &str,
+    ) -> Result<Option<SystemTime>, EngineError> {
+        let Some(value) = filters.get(name).and_then(|values| values.first()) else {
+            return Ok(None);
+        };
+        let id = self.parts.images.resolve(value)?;
+        Ok(self.image_created(&id.to_string()))
+    }
+
     /// Containers that need an image.
     fn users_of_image(&self, image: &str) -> usize {
         let cells = self.registry.all();
@@ -264,4 +321,24 @@ fn is_wanted(image: &ImageSummary, filters: &Filters, all: bool) -> bool {
             })
     });
     by_dangling && by_reference && has_labels(&image.labels, filters)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn images_of_a_span_were_created_between() {
+        let at = |seconds| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        let span = Span {
+            since: at(10),
+            before: at(20),
+            until: at(18),
+        };
+        let kept = [10, 11, 17, 18, 19].map(|seconds| span.has(at(seconds)));
+        assert_eq!(kept, [false, true, true, false, false]);
+        assert!(!span.has(None));
+    }
 }

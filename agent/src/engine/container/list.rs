@@ -9,9 +9,11 @@ use bollard::models::{
 
 use super::EngineError;
 use super::cell::Cell;
-use super::filter::{Filter, Filters};
+use super::filter::{Filters, Surroundings, Wanted};
 use super::handle::{Engine, Shared};
+use super::model::Settings;
 use super::name::instant;
+use super::registry::Registry;
 use super::status;
 
 /// Which containers are listed.
@@ -32,7 +34,6 @@ impl Engine {
     /// # Errors
     /// A filter is unknown, or names a container that is.
     pub async fn list(&self, query: ListQuery) -> Result<Vec<ContainerSummary>, EngineError> {
-        query.filters.check()?;
         self.blocking(move |shared| shared.list(&query)).await
     }
 }
@@ -44,12 +45,11 @@ impl Shared {
             || ["status", "exited", "before", "since"]
                 .iter()
                 .any(|name| query.filters.contains_key(*name));
+        let wanted = Wanted::of(&query.filters, self)?;
         let mut found = Vec::new();
         for cell in self.registry.all() {
             let record = cell.record();
-            if (everything || record.life.is_active())
-                && query.filters.lists(&record, &self.registry)?
-            {
+            if (everything || record.life.is_active()) && wanted.lists(&record) {
                 found.push((record.settings.created.clone(), cell));
             }
         }
@@ -90,6 +90,29 @@ impl Shared {
             mounts: Some(self.parts.mount_points(&settings.mounts)),
             health: life.health.as_ref().map(health),
         }
+    }
+}
+
+impl Surroundings for Shared {
+    fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    fn networks(&self, wanted: &str) -> Vec<String> {
+        let all = self.parts.networks.list().into_iter();
+        let found = all.filter_map(|network| {
+            let id = network.id?;
+            (network.name.as_deref() == Some(wanted) || id.starts_with(wanted)).then_some(id)
+        });
+        found.collect()
+    }
+
+    fn networks_of(&self, settings: &Settings) -> Vec<String> {
+        let networks = self.parts.networks_of(settings).into_iter();
+        networks
+            .flat_map(|(name, endpoint)| [Some(name), endpoint.network_id])
+            .flatten()
+            .collect()
     }
 }
 

@@ -8,7 +8,8 @@ use bollard::models::{
 use super::EngineError;
 use super::filter::Filters;
 use super::handle::{Engine, Shared};
-use super::part_filter::{has_labels, refuse_unknown};
+use super::name::instant;
+use super::part_filter::{PRUNES, has_labels, is_old, lets_go, refuse_unknown, truth, until};
 
 /// Networks that are there always.
 const BUILT_IN: [&str; 3] = ["bridge", "host", "none"];
@@ -21,7 +22,12 @@ impl Engine {
         refuse_unknown(&filters, &known)?;
         self.blocking(move |shared| {
             let mut networks = shared.parts.networks.list();
-            networks.retain(|network| is_wanted(network, &filters));
+            let is_empty = |name: &str| {
+                let network = shared.parts.networks.inspect(name).ok();
+                let containers = network.and_then(|network| network.containers);
+                containers.is_none_or(|containers| containers.is_empty())
+            };
+            networks.retain(|network| is_wanted(network, &filters, &is_empty));
             Ok(networks)
         })
         .await
@@ -67,19 +73,23 @@ impl Engine {
     /// Removes those that no container is in.
     ///
     /// # Errors
-    /// A filter is unknown.
+    /// A filter is unknown or no time.
     pub async fn network_prune(
         &self,
         filters: Filters,
     ) -> Result<NetworkPruneResponse, EngineError> {
-        refuse_unknown(&filters, &["label"])?;
+        refuse_unknown(&filters, &PRUNES)?;
+        let until = until(&filters)?;
         self.blocking(move |shared| {
             let networks = &shared.parts.networks;
             let mut pruned = Vec::new();
             for network in networks.list() {
                 let name = network.name.clone().unwrap_or_default();
+                let created = network.created.as_deref().map(instant);
+                let created = created.and_then(Result::ok);
                 let is_meant = !BUILT_IN.contains(&name.as_str())
-                    && has_labels(&network.labels.unwrap_or_default(), &filters)
+                    && lets_go(&network.labels.unwrap_or_default(), &filters)
+                    && is_old(created, until)
                     && !shared.is_wished_for(&name);
                 // One that a container is in stays.
                 if is_meant && networks.remove(&name).is_ok() {
@@ -157,7 +167,7 @@ impl Shared {
     }
 }
 
-fn is_wanted(network: &Network, filters: &Filters) -> bool {
+fn is_wanted(network: &Network, filters: &Filters, is_empty: &dyn Fn(&str) -> bool) -> bool {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let (name, id) = (text(&network.name), text(&network.id));
     let is_built_in = BUILT_IN.contains(&name.as_str());
@@ -172,8 +182,32 @@ fn is_wanted(network: &Network, filters: &Filters) -> bool {
             "scope" => any(&|value| text(&network.scope) == value),
             "type" => any(&|value| (value == "builtin") == is_built_in),
             "label" => has_labels(&network.labels.clone().unwrap_or_default(), filters),
-            // Whether a container is in it, `inspect` tells.
-            _ => true,
+            // What is there always is never left over.
+            _ => truth(filters, "dangling")
+                .is_none_or(|wanted| wanted == (!is_built_in && is_empty(&id))),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_is_in_dangles_but_for_what_is_there_always() {
+        let network = |name: &str| Network {
+            id: Some(format!("{name}-id")),
+            name: Some(name.to_owned()),
+            ..Network::default()
+        };
+        let is_empty = |id: &str| id != "used-id";
+        let dangling = |name: &str, value: &str| {
+            let filters = Filters::from([("dangling".to_owned(), vec![value.to_owned()])]);
+            is_wanted(&network(name), &filters, &is_empty)
+        };
+        assert!(dangling("left", "true") && !dangling("left", "false"));
+        assert!(dangling("used", "false") && !dangling("used", "true"));
+        assert!(dangling("bridge", "false") && !dangling("bridge", "true"));
+        assert!(is_wanted(&network("left"), &Filters::new(), &is_empty));
+    }
 }

@@ -8,9 +8,11 @@ use bollard::models::{ContainerPruneResponse, EventMessageTypeEnum};
 
 use super::EngineError;
 use super::cell::Cell;
-use super::filter::{Filter, Filters};
+use super::filter::Filters;
 use super::handle::{Engine, Shared};
 use super::model::Phase;
+use super::name::instant;
+use super::part_filter::{PRUNES, is_old, lets_go, refuse_unknown, until};
 use crate::launch::{Container, Id, LaunchError, Signal};
 
 const KILLED: Duration = Duration::from_secs(30);
@@ -70,13 +72,17 @@ impl Engine {
     /// Removes all that do not run, or those of them that the filters leave.
     ///
     /// # Errors
-    /// A filter is unknown. What cannot be removed stays, and is logged.
+    /// A filter is unknown or no time. What cannot be removed stays, and is logged.
     pub async fn prune(&self, filters: &Filters) -> Result<ContainerPruneResponse, EngineError> {
+        refuse_unknown(filters, &PRUNES)?;
+        let until = until(filters)?;
         let mut deleted = Vec::new();
         let mut space = 0;
         for cell in self.shared.registry.all() {
             let record = cell.record();
-            if record.life.is_active() || !filters.prunes(&record)? {
+            let is_meant = lets_go(&record.settings.labels(), filters)
+                && is_old(instant(&record.settings.created).ok(), until);
+            if record.life.is_active() || !is_meant {
                 continue;
             }
             let own = Arc::clone(&cell);

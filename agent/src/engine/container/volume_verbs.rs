@@ -1,11 +1,13 @@
 //! Verbs of volumes, with what containers need of them.
 
+use std::collections::HashMap;
+
 use bollard::models::{EventMessageTypeEnum, Volume, VolumeCreateRequest, VolumePruneResponse};
 
 use super::EngineError;
 use super::filter::Filters;
 use super::handle::{Engine, Shared};
-use super::part_filter::{has_labels, refuse_unknown, truth};
+use super::part_filter::{has_labels, lets_go, refuse_unknown, truth};
 
 impl Engine {
     /// # Errors
@@ -62,16 +64,18 @@ impl Engine {
         .await
     }
 
-    /// Removes what no container uses: anonymous ones, with the filter `all` those with names too.
+    /// Removes what no container uses: anonymous ones, with the filter `all` those with names too; of them those
+    /// that `label` and `label!` leave.
     ///
     /// # Errors
     /// A filter is unknown, or one cannot be removed.
     pub async fn volume_prune(&self, filters: Filters) -> Result<VolumePruneResponse, EngineError> {
-        refuse_unknown(&filters, &["all"])?;
+        refuse_unknown(&filters, &["all", "label", "label!"])?;
         let all = truth(&filters, "all") == Some(true);
         self.blocking(move |shared| {
             let users = |name: &str| shared.users_of_volume(name);
-            let pruned = shared.parts.volumes.prune(all, &users)?;
+            let is_meant = |labels: &HashMap<String, String>| lets_go(labels, &filters);
+            let pruned = shared.parts.volumes.prune(all, &is_meant, &users)?;
             for name in pruned.volumes_deleted.iter().flatten() {
                 shared.tell_volume("destroy", name);
             }

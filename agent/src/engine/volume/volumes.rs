@@ -207,6 +207,7 @@ impl Volumes {
     pub fn prune(
         &self,
         all: bool,
+        is_meant: &dyn Fn(&HashMap<String, String>) -> bool,
         users: &dyn Fn(&str) -> Vec<String>,
     ) -> Result<VolumePruneResponse, VolumeError> {
         let _changing = self.lock();
@@ -216,7 +217,9 @@ impl Volumes {
             let Some(record) = self.record(&name)? else {
                 continue;
             };
-            if (all || record.anonymous) && users(name.as_str()).is_empty() {
+            let is_meant =
+                (all || record.anonymous) && is_meant(&record.labels.into_iter().collect());
+            if is_meant && users(name.as_str()).is_empty() {
                 reclaimed = reclaimed.saturating_add(self.size(&name)?);
                 self.take_away(&name)?;
                 deleted.push(name.to_string());

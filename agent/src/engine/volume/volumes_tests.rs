@@ -1,6 +1,7 @@
 //! Volumes come, are filled once, and go when nobody has them.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::HashMap;
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use super::*;
@@ -110,10 +111,13 @@ fn prune_takes_anonymous_ones_that_nobody_has() {
     let users = |name: &str| -> Vec<String> {
         (name == used).then(|| "c".to_owned()).into_iter().collect()
     };
-    let pruned = volumes.prune(false, &users).unwrap();
+    let none = volumes.prune(true, &|_labels| false, &users).unwrap();
+    assert_eq!(none.volumes_deleted, Some(Vec::new()));
+    let any = |_labels: &HashMap<String, String>| true;
+    let pruned = volumes.prune(false, &any, &users).unwrap();
     assert_eq!(pruned.volumes_deleted, Some(vec![first.name]));
     assert_eq!(pruned.space_reclaimed, Some(5));
-    let pruned = volumes.prune(true, &users).unwrap();
+    let pruned = volumes.prune(true, &any, &users).unwrap();
     assert_eq!(pruned.volumes_deleted, Some(vec!["data".to_owned()]));
 }
 

@@ -59,41 +59,6 @@ pub(in super::super) fn nano_cpus(text: &str) -> Result<i64, String> {
         .ok_or_else(wrong)
 }
 
-/// `1m30s`, `500ms`, in nanoseconds.
-pub(in super::super) fn nanoseconds(text: &str) -> Result<i64, String> {
-    let wrong = || format!("`{text}` is no duration; for example `30s` or `1m30s`");
-    if text == "0" {
-        return Ok(0);
-    }
-    let mut rest = text;
-    let mut total = 0_f64;
-    while !rest.is_empty() {
-        let end = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .ok_or_else(wrong)?;
-        let (number, unit) = rest.split_at(end);
-        let end = unit.find(|c: char| c.is_ascii_digit() || c == '.');
-        let (unit, after) = unit.split_at(end.unwrap_or(unit.len()));
-        let scale = match unit {
-            "ns" => 1.0,
-            "us" | "µs" => 1e3,
-            "ms" => 1e6,
-            "s" => 1e9,
-            "m" => 60e9,
-            "h" => 3_600e9,
-            _ => return Err(wrong()),
-        };
-        total += number.parse::<f64>().map_err(|_| wrong())? * scale;
-        rest = after;
-    }
-    if text.is_empty() {
-        return Err(wrong());
-    }
-    #[allow(clippy::cast_possible_truncation)]
-    let nanoseconds = total as i64;
-    Ok(nanoseconds)
-}
-
 /// `nofile=1024:2048`, `nproc=5`.
 pub(in super::super) fn ulimit(text: &str) -> Result<ResourcesUlimits, String> {
     let wrong = || format!("invalid ulimit argument: {text}; for example `nofile=1024:2048`");
@@ -166,8 +131,6 @@ mod tests {
         assert_eq!(nano_cpus("2"), Ok(2_000_000_000));
         assert!(nano_cpus(".").is_err() && nano_cpus("-1").is_err());
         assert!(nano_cpus("0.0000000001").is_err());
-        assert_eq!(nanoseconds("1m30.5s"), Ok(90_500_000_000));
-        assert!(nanoseconds("5").is_err() && nanoseconds("").is_err());
         assert!(ulimit("nofile=2:1").is_err() && ulimit("x").is_err());
         assert!(device_bytes("vda:1m").is_err());
     }

@@ -34,6 +34,9 @@ pub(in super::super) struct IsolationArgs {
     /// Graphics cards: refused, there is no driver for them
     #[arg(long, value_name = "CARDS", hide = true)]
     gpus: Option<String>,
+    /// Runtime: refused, there is one only
+    #[arg(long, value_name = "NAME", hide = true)]
+    runtime: Option<String>,
     /// Rule of which devices it may use, such as `c 1:3 rwm`
     #[arg(long, value_name = "RULE", value_parser = device_rule)]
     device_cgroup_rule: Vec<String>,
@@ -41,13 +44,13 @@ pub(in super::super) struct IsolationArgs {
     #[arg(long, value_name = "NAME=VALUE", value_parser = sysctl)]
     sysctl: Vec<(String, String)>,
     /// Processes it sees: host, or container:NAME
-    #[arg(long, value_name = "MODE", value_parser = |text: &str| mode(text, &["host"], "PID"))]
+    #[arg(long, value_name = "MODE", value_parser = |text: &str| mode(text, "PID"))]
     pid: Option<String>,
     /// Shared memory: private, shareable, host, none, or container:NAME
     #[arg(long, value_name = "MODE")]
     ipc: Option<String>,
-    /// Host name: that of the host
-    #[arg(long, value_name = "host", value_parser = |text: &str| mode(text, &["host"], "UTS"))]
+    /// Host name: host, or container:NAME
+    #[arg(long, value_name = "MODE", value_parser = |text: &str| mode(text, "UTS"))]
     uts: Option<String>,
     /// Users: host, or private: a range of its own
     #[arg(long, value_name = "MODE", value_parser = userns)]
@@ -79,6 +82,7 @@ impl IsolationArgs {
         host.security_opt = some(options);
         host.devices = (!self.device.is_empty()).then_some(self.device);
         host.device_requests = self.gpus.map(|_| vec![graphics_cards()]);
+        host.runtime = self.runtime;
         host.device_cgroup_rules = some(self.device_cgroup_rule);
         let sysctls: HashMap<_, _> = self.sysctl.into_iter().collect();
         host.sysctls = (!sysctls.is_empty()).then_some(sysctls);
@@ -177,12 +181,12 @@ fn sysctl(text: &str) -> Result<(String, String), String> {
     Err(format!("`{text}` must be a name=value pair"))
 }
 
-fn mode(text: &str, modes: &[&str], what: &str) -> Result<String, String> {
-    let of_container = what == "PID"
-        && text
-            .strip_prefix("container:")
-            .is_some_and(|name| !name.is_empty());
-    if text.is_empty() || modes.contains(&text) || of_container {
+/// The agent says which container is meant; of host names Docker knows the host's only.
+fn mode(text: &str, what: &str) -> Result<String, String> {
+    let of_container = text
+        .strip_prefix("container:")
+        .is_some_and(|name| !name.is_empty());
+    if text.is_empty() || text == "host" || of_container {
         return Ok(text.to_owned());
     }
     Err(format!("invalid {what} mode"))

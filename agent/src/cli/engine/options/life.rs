@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::super::super::failure::{Exit, Failure};
 use super::amount;
+use crate::api::nanoseconds;
 
 /// Of its life.
 #[derive(Clone, Debug, Args)]
@@ -26,19 +27,19 @@ pub(in super::super) struct LifeArgs {
     #[arg(long, value_name = "COMMAND")]
     health_cmd: Option<String>,
     /// Time between two checks
-    #[arg(long, value_name = "DURATION", value_parser = amount::nanoseconds)]
+    #[arg(long, value_name = "DURATION", value_parser = nanoseconds)]
     health_interval: Option<i64>,
     /// Longest time of a check
-    #[arg(long, value_name = "DURATION", value_parser = amount::nanoseconds)]
+    #[arg(long, value_name = "DURATION", value_parser = nanoseconds)]
     health_timeout: Option<i64>,
     /// Failures in a row that make it unhealthy
     #[arg(long, value_name = "NUMBER")]
     health_retries: Option<i64>,
     /// Time after the start in which failures do not count
-    #[arg(long, value_name = "DURATION", value_parser = amount::nanoseconds)]
+    #[arg(long, value_name = "DURATION", value_parser = nanoseconds)]
     health_start_period: Option<i64>,
     /// Time between two checks in the start period
-    #[arg(long, value_name = "DURATION", value_parser = amount::nanoseconds)]
+    #[arg(long, value_name = "DURATION", value_parser = nanoseconds)]
     health_start_interval: Option<i64>,
     /// Do not check it, whatever the image says
     #[arg(long)]

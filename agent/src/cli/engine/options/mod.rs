@@ -15,11 +15,11 @@ mod tests;
 use std::collections::HashMap;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 
 use super::super::failure::{Exit, Failure};
 use super::terminal;
-pub(super) use amount::{nanoseconds, pair};
+pub(super) use amount::pair;
 pub(super) use life::restart;
 pub(super) use limits::LimitArgs;
 pub(super) use process::{Stream, variable, variables};
@@ -49,6 +49,16 @@ pub(super) struct ContainerArgs {
     /// Whether an image is fetched; fetching is not there yet, so one that is missing is an error
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Pull::Missing, help_heading = "Files")]
     pull: Pull,
+    /// System and architecture, which are this host's
+    #[arg(long, value_name = "OS[/ARCHITECTURE]", help_heading = "Files")]
+    pub(super) platform: Option<String>,
+    /// Print no progress of fetching its image, of which there is none
+    #[arg(short, long, help_heading = "Files")]
+    quiet: bool,
+    /// Has no meaning: nothing is fetched that could be trusted or not
+    #[arg(long, hide = true, value_name = "BOOL", action = ArgAction::Set, default_value_t = true,
+          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    disable_content_trust: bool,
     /// Something to remember about it
     #[arg(long, value_name = "NAME[=VALUE]", value_parser = pair)]
     annotation: Vec<(String, String)>,

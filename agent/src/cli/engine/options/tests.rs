@@ -138,6 +138,7 @@ fn options_that_are_refused() {
         (&["--env-file", "/nope"], "/nope: No such file"),
         (&["--pid", "foo"], "invalid PID mode"),
         (&["--uts", "foo"], "invalid UTS mode"),
+        (&["--uts", "container:"], "invalid UTS mode"),
         (&["--userns", "foo"], "invalid USER mode"),
         (&["--cgroupns", "foo"], "invalid CGROUP mode"),
         (&["--device", "/dev/x:/dev/y:q"], "bad mode specified: q"),
@@ -181,6 +182,41 @@ fn options_that_are_refused() {
         assert!(error.contains(why), "{arguments:?}: {error}");
     }
     assert!(body(&[]).unwrap_err().contains("an image is missing"));
+}
+
+#[test]
+fn namespaces_of_other_containers() {
+    let arguments = [
+        "--uts",
+        "container:web",
+        "--pid",
+        "container:web",
+        "busybox",
+    ];
+    let body = body(&owned(&arguments)).unwrap();
+    assert_eq!(body["HostConfig"]["UTSMode"], "container:web");
+    assert_eq!(body["HostConfig"]["PidMode"], "container:web");
+}
+
+#[test]
+fn what_has_no_meaning_here_is_taken_or_passed_on() {
+    let arguments = [
+        "-q",
+        "--disable-content-trust",
+        "--platform",
+        "linux/amd64",
+        "--runtime",
+        "crun",
+        "busybox",
+        "-q",
+    ];
+    let parsed = parse(&owned(&arguments)).unwrap();
+    assert_eq!(parsed.platform.as_deref(), Some("linux/amd64"));
+    let body = body(&owned(&arguments)).unwrap();
+    assert_eq!(body["HostConfig"]["Runtime"], "crun");
+    assert_eq!(body["Cmd"], serde_json::json!(["-q"]));
+    let explicit = ["--quiet", "--disable-content-trust=false", "busybox"];
+    assert!(parse(&owned(&explicit)).is_ok());
 }
 
 #[test]

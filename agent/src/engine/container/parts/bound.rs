@@ -50,6 +50,15 @@ impl Bound {
         self.writable
     }
 
+    /// Whether it is what `ps` is asked for: a volume's name, a bind's source, or where it is.
+    pub(in crate::engine::container) fn is_called(&self, wanted: &str) -> bool {
+        let own = match &self.name {
+            Some(name) => name == wanted,
+            None => self.source == Path::new(wanted),
+        };
+        own || self.target == Path::new(wanted)
+    }
+
     /// As the event has it that a volume is mounted.
     pub(in crate::engine::container) fn described(&self) -> [(String, String); 3] {
         [
@@ -232,7 +241,7 @@ impl Parts {
 
 impl Bound {
     /// `SOURCE:TARGET[:MODE]`, checked already.
-    fn of_words(words: &str) -> Self {
+    pub(in crate::engine::container) fn of_words(words: &str) -> Self {
         let mut words = words.splitn(3, ':');
         let mut word = || words.next().unwrap_or_default();
         let (source, target, mode) = (word(), word(), word());
