@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cgroup::{Layout, Placement};
 use crate::config::Config;
-use crate::enforce;
+use crate::enforce::{self, Outcome};
 use crate::engine::{Engine, EngineParts, Events, Tally, Workload};
 use crate::identity::{Attribution, Details, Identity, classify};
 use crate::launch::Sealed;
@@ -55,7 +55,7 @@ pub(super) async fn start(
         let (attribution, tokio) = (attribution.clone(), Tokio::current());
         Arc::new(move |workload: &Workload, made: &Made| {
             attribution.tell(workload.id.as_str(), details(workload));
-            hold(workload, made, &enforcement, &tokio);
+            hold(workload, made, &enforcement, &tokio)
         })
     };
     let parts = EngineParts {
@@ -155,22 +155,30 @@ fn details(workload: &Workload) -> Details {
 }
 
 /// Holds a container that has not begun to run to what its annotations say.
-fn hold(workload: &Workload, made: &Made, enforcement: &enforce::Handle, tokio: &Tokio) {
-    let limits = match limits_of_annotations(&workload.annotations) {
-        Ok(limits) => limits,
-        // They were checked when it was created.
-        Err(error) => return tracing::warn!(container = %workload.id, error, "not held"),
-    };
+///
+/// # Errors
+/// What this host cannot do, or does not let be done, of it.
+fn hold(
+    workload: &Workload,
+    made: &Made,
+    enforcement: &enforce::Handle,
+    tokio: &Tokio,
+) -> Result<(), String> {
+    let limits = limits_of_annotations(&workload.annotations)?;
     if limits.is_empty() {
-        return;
+        return Ok(());
     }
     let subject = Arc::new(subject(workload, made));
     for limit in limits {
         let order = order(Arc::clone(&subject), limit);
-        if tokio.block_on(enforcement.order(order)).is_err() {
-            tracing::warn!(container = %workload.id, "not held: enforcement has ended");
+        let records = tokio.block_on(enforcement.order(order));
+        for record in records.map_err(|ended| ended.to_string())? {
+            if let Outcome::Refused(reason) | Outcome::Failed(reason) = &record.outcome {
+                return Err(reason.clone());
+            }
         }
     }
+    Ok(())
 }
 
 /// As the ledger will have it after its next tick.

@@ -126,6 +126,10 @@ fn remove_dir(dir: &StateDir, id: &Id) -> Result<(), LaunchError> {
 /// Ends the processes that a shim was about to make a workload of: they are still in its session, and
 /// some not yet in the workload's cgroup.
 fn end_session(shim: Process) -> Result<(), LaunchError> {
+    // Nobody gets the number as long as there is one of its session.
+    if Process::of(shim.pid).is_ok_and(|process| process != shim) {
+        return Ok(());
+    }
     let deadline = Instant::now() + PATIENCE;
     loop {
         let members = session(shim.pid);

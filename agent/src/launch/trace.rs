@@ -49,11 +49,7 @@ impl Trace {
     /// Makes it the process's one: to be called once, before anything is logged. `log` gets lines of
     /// up to `most`.
     pub fn install(most: Level, log: Option<fn(Level, &str)>) {
-        if let (Ok(mut kept), Ok(memory)) =
-            (KEPT.0.lock(), memfd_create("trace", MemfdFlags::CLOEXEC))
-        {
-            *kept = Some(memory.into());
-        }
+        keep_apart();
         let kept = &KEPT;
         // There is one already, which then tells what there is to tell.
         let _ = tracing::subscriber::set_global_default(Self { kept, most, log });
@@ -67,6 +63,14 @@ impl Kept {
             // All processes share the offset; a line is one write.
             let _ = memory.write_all(format!("{line}\n").as_bytes());
         }
+    }
+}
+
+/// Has memory of this process's own from here on, not that of the one it was cloned from.
+pub(super) fn keep_apart() {
+    if let (Ok(mut kept), Ok(memory)) = (KEPT.0.lock(), memfd_create("trace", MemfdFlags::CLOEXEC))
+    {
+        *kept = Some(memory.into());
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
@@ -17,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const DETACH: &[u8] = b"\x10\x11";
 
 /// A program on a terminal that this process holds the other end of.
-struct Session {
+pub(crate) struct Session {
     program: Child,
     keyboard: File,
     screen: Receiver<Vec<u8>>,
@@ -27,7 +30,8 @@ struct Session {
 }
 
 impl Session {
-    fn start(docker: &Docker, arguments: &[&str]) -> Self {
+    /// Of ours, that asks at a socket.
+    pub(crate) fn start(socket: &Path, arguments: &[&str]) -> Self {
         let keyboard = File::from(openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap());
         unlockpt(&keyboard).unwrap();
         let name = ptsname(&keyboard, Vec::new()).unwrap();
@@ -36,17 +40,11 @@ impl Session {
             .write(true)
             .open(name.to_str().unwrap())
             .unwrap();
-        let size = Winsize {
-            ws_row: 33,
-            ws_col: 77,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        tcsetwinsize(&terminal, size).unwrap();
+        tcsetwinsize(&terminal, size(33, 77)).unwrap();
         let before = tcgetattr(&terminal).unwrap();
         let stdio = || Stdio::from(terminal.try_clone().unwrap());
         let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
-        command.arg("--socket").arg(docker.socket()).args(arguments);
+        command.arg("--socket").arg(socket).args(arguments);
         let program = command
             .stdin(stdio())
             .stdout(stdio())
@@ -73,12 +71,23 @@ impl Session {
         }
     }
 
-    fn types(&mut self, keys: &[u8]) {
+    pub(crate) fn types(&mut self, keys: &[u8]) {
         self.keyboard.write_all(keys).unwrap();
     }
 
+    /// As a terminal's window does it.
+    pub(crate) fn is_resized(&self, rows: u16, columns: u16) {
+        tcsetwinsize(&self.terminal, size(rows, columns)).unwrap();
+        self.is_sent(Signal::SIGWINCH);
+    }
+
+    fn is_sent(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.program.id()).unwrap());
+        kill(pid, signal).unwrap();
+    }
+
     /// Waits until `text` is on the screen, after what was waited for before.
-    fn sees(&mut self, text: &str) {
+    pub(crate) fn sees(&mut self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(at) = self.seen.find(text) {
@@ -94,7 +103,7 @@ impl Session {
     }
 
     /// Its exit status; the terminal must be as it was.
-    fn ends(mut self) -> Option<i32> {
+    pub(crate) fn ends(mut self) -> Option<i32> {
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
             if let Some(status) = self.program.try_wait().unwrap() {
@@ -113,6 +122,15 @@ impl Session {
     }
 }
 
+const fn size(rows: u16, columns: u16) -> Winsize {
+    Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
+}
+
 #[test]
 fn a_terminal_is_joined_left_and_joined_again() {
     let test = "a_terminal_is_joined_left_and_joined_again";
@@ -125,7 +143,7 @@ fn a_terminal_is_joined_left_and_joined_again() {
         let run = [
             "run", "-it", "--name", "screen", "-e", "PS1=$ ", IMAGE, "sh",
         ];
-        let mut session = Session::start(&docker, &run);
+        let mut session = Session::start(&docker.socket(), &run);
         session.sees("$ ");
         session.types(b"stty size\r");
         session.sees("33 77");
@@ -134,7 +152,7 @@ fn a_terminal_is_joined_left_and_joined_again() {
         let running = docker.cli(&["inspect", "--format", "{{.State.Running}}", "screen"]);
         assert_eq!(running, "true");
 
-        let mut session = Session::start(&docker, &["attach", "screen"]);
+        let mut session = Session::start(&docker.socket(), &["attach", "screen"]);
         session.types(b"echo $((40 + 2))\r");
         session.sees("42");
         session.types(b"exit 3\r");
@@ -152,9 +170,8 @@ fn a_signal_leaves_the_terminal_as_it_was() {
     let _turn = blocking_turn();
     let container = docker.container("none", &["--name", "screen"], &["sleep", "1000"]);
     let exec = ["exec", "-it", "-e", "PS1=$ ", &container.id, "sh"];
-    let mut session = Session::start(&docker, &exec);
+    let mut session = Session::start(&docker.socket(), &exec);
     session.sees("$ ");
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(session.program.id()).unwrap());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    session.is_sent(Signal::SIGTERM);
     assert_eq!(session.ends(), Some(128 + 15));
 }

@@ -150,7 +150,10 @@ impl Shared {
             Phase::Removing => return Next::Remove,
             Phase::Starting | Phase::Running => {}
             Phase::Created | Phase::Restarting | Phase::Exited => {
-                return self.next_of_ended(cell);
+                // Its start may not have got into the record: the disk was full.
+                if !self.runs(&cell.id, fate.as_ref()) {
+                    return self.next_of_ended(cell);
+                }
             }
         }
         let fate = match fate {
@@ -195,6 +198,15 @@ impl Shared {
             Fate::Ended(exit) => Next::Ended(exit),
             Fate::Undone | Fate::Foreign(_) => self.not_started(cell),
         }
+    }
+
+    /// It was started, and its end is not recorded.
+    fn runs(&self, id: &Id, fate: Option<&Result<Fate, LaunchError>>) -> bool {
+        let Some(Ok(Fate::Held(state) | Fate::Adopted(state))) = fate else {
+            return false;
+        };
+        let ended = StateDir::new(&self.workloads(), id).exit();
+        state.phase >= crate::launch::Phase::Running && matches!(ended, Ok(None))
     }
 
     /// One that was about to be started, or that was lost with the host's power.

@@ -79,7 +79,8 @@ pub enum Input {
 pub(super) struct Wanted {
     pub(super) stdout: bool,
     pub(super) stderr: bool,
-    /// The end of the client's input is the end of the process's.
+    /// The end of the client's input is the end of the process's. Not of a terminal's: whoever leaves one by its keys
+    /// hangs up, too.
     pub(super) closes_input: bool,
 }
 
@@ -117,7 +118,7 @@ impl Engine {
         let wanted = Wanted {
             stdout: query.stdout,
             stderr: query.stderr,
-            closes_input: settings.body.stdin_once == Some(true),
+            closes_input: settings.body.stdin_once == Some(true) && !settings.has_terminal(),
         };
         let (attachment, ends) = ends(settings.has_terminal());
         // Where the log ends for it and output begins.

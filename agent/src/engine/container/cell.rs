@@ -1,5 +1,6 @@
 //! One container in memory: its record, who changes it, who waits for it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 
 use tokio::sync::{Mutex, oneshot, watch};
@@ -22,6 +23,18 @@ pub(super) struct Cell {
     writing: Lock<()>,
     /// Clients that came before it started.
     early: Lock<Vec<Early>>,
+    /// Restarts under way, whose end is not the end.
+    restarts: AtomicUsize,
+}
+
+/// A restart under way.
+#[derive(Debug)]
+pub(super) struct Restarting<'a>(&'a Cell);
+
+impl Drop for Restarting<'_> {
+    fn drop(&mut self) {
+        self.0.restarts.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// A client that waits for the container's start.
@@ -44,6 +57,7 @@ impl Cell {
             }),
             writing: Lock::new(()),
             early: Lock::new(Vec::new()),
+            restarts: AtomicUsize::new(0),
         }
     }
 
@@ -104,9 +118,21 @@ impl Cell {
         Ok(record)
     }
 
+    /// From here on, until what it returns is dropped, its end does not remove it.
+    pub(super) fn begin_restart(&self) -> Restarting<'_> {
+        self.restarts.fetch_add(1, Ordering::AcqRel);
+        Restarting(self)
+    }
+
+    pub(super) fn is_being_restarted(&self) -> bool {
+        self.restarts.load(Ordering::Acquire) > 0
+    }
+
     /// Has a client's line opened when it is made, before it runs.
     pub(super) fn attach_early(&self, early: Early) {
-        held(&self.early).push(early);
+        let mut waiting = held(&self.early);
+        waiting.retain(|one| !one.line.is_closed());
+        waiting.push(early);
     }
 
     /// Those who came before.

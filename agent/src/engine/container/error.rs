@@ -73,6 +73,8 @@ pub enum EngineError {
     Runtime(String),
     #[error("OCI runtime exec failed: exec failed: {0}")]
     Exec(String),
+    #[error("the container cannot be held to what was asked for: {0}")]
+    NotHeld(String),
     /// Of images, networks, volumes and the like, in their own words.
     #[error("{text}")]
     Part { kind: ErrorKind, text: String },
@@ -115,7 +117,8 @@ impl EngineError {
                 _ => ErrorKind::BadParameter,
             },
             Self::Part { kind, .. } => *kind,
-            Self::Io { .. }
+            Self::NotHeld(_)
+            | Self::Io { .. }
             | Self::Launch(_)
             | Self::InUse(_)
             | Self::CgroupInUse { .. }

@@ -161,12 +161,14 @@ impl Engine {
             }
         }
         self.watch_exec(cell, Arc::clone(&exec), held_process);
-        let Some(line) = line else { return Ok(None) };
+        let Some(line) = line.transpose()? else {
+            return Ok(None);
+        };
         let config = &exec.config;
         let wanted = Wanted {
             stdout: config.attach_stdout == Some(true),
             stderr: config.attach_stderr == Some(true),
-            closes_input: true,
+            closes_input: config.tty != Some(true),
         };
         let (attachment, ends) = ends(config.tty == Some(true));
         let token = self.shared.token.clone();
@@ -287,7 +289,7 @@ impl Shared {
         config: &ExecConfig,
         attached: bool,
         size: Option<(u16, u16)>,
-    ) -> Result<(Held, Option<Line>), EngineError> {
+    ) -> Result<(Held, Option<Result<Line, EngineError>>), EngineError> {
         let process = self.parts.exec_process(cell.dir.bundle(), config, size)?;
         let file = cell.dir.bundle().join(format!("{id}.json"));
         let written = write(&file, &process, Durability::Agent);
@@ -331,7 +333,7 @@ impl Shared {
             Line::open(state.path(), &hello)
                 .map_err(EngineError::io("call the shim in", state.path()))
         });
-        Ok((joined, line.transpose()?))
+        Ok((joined, line))
     }
 
     /// Removes what is recorded of one that has ended.

@@ -52,8 +52,8 @@ pub struct EngineParts {
     pub on_made: OnMade,
 }
 
-/// See [`EngineParts::on_made`]. Blocks the start while it runs.
-pub type OnMade = Arc<dyn Fn(&Workload, &Made) + Send + Sync>;
+/// See [`EngineParts::on_made`]. Blocks the start while it runs; an error, in words for the user, is the start's.
+pub type OnMade = Arc<dyn Fn(&Workload, &Made) -> Result<(), String> + Send + Sync>;
 
 /// A container as attribution knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

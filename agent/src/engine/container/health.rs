@@ -137,22 +137,25 @@ impl Engine {
         let (engine, cell) = (self.clone(), Arc::clone(cell));
         let run = record.life.exits;
         self.shared.tasks.spawn(async move {
-            let mut watch = cell.watch();
             let token = engine.shared.token.clone();
             tokio::select! {
                 () = token.cancelled() => {}
-                _ = watch.wait_for(|now| now.life.exits != run) => {}
-                () = engine.keep_checking(&cell, &check) => {}
+                () = engine.keep_checking(&cell, &check, run) => {}
             }
         });
     }
 
-    async fn keep_checking(&self, cell: &Arc<Cell>, check: &Check) {
+    /// As long as the run lasts. A check that is under way is seen to its end, which is the container's.
+    async fn keep_checking(&self, cell: &Arc<Cell>, check: &Check, run: u64) {
+        let mut watch = cell.watch();
         loop {
             let life = cell.record().life;
             let status = life.health.as_ref().and_then(|health| health.status);
             let status = status.unwrap_or(HealthStatusEnum::STARTING);
-            sleep(check.pause(status, life.ran_for())).await;
+            tokio::select! {
+                () = sleep(check.pause(status, life.ran_for())) => {}
+                _ = watch.wait_for(|now| now.life.exits != run) => return,
+            }
             let life = cell.record().life;
             if life.phase != Phase::Running || life.paused {
                 continue;
@@ -164,6 +167,9 @@ impl Engine {
             failures.add(u64::from(failed));
             let mut now_is = None;
             cell.live(|life| {
+                if life.exits != run {
+                    return;
+                }
                 if let (Phase::Running, Some(mut health)) = (life.phase, life.health.take()) {
                     check.judge(&mut health, result, life.ran_for());
                     now_is = health.status;
@@ -214,9 +220,13 @@ impl Engine {
         let killed = process.made.process;
         let mut output = Vec::new();
         let in_time = match line {
-            Some(line) => timeout(check.timeout, collect(line, &mut output))
+            Some(Ok(line)) => timeout(check.timeout, collect(line, &mut output))
                 .await
                 .is_ok(),
+            Some(Err(error)) => {
+                tracing::debug!(container = %cell.id, %error, "health check not heard");
+                false
+            }
             None => true,
         };
         if !in_time {

@@ -82,6 +82,7 @@ impl Shared {
         launched.inspect_err(|error| {
             // Those who came early hear the end of it.
             drop(cell.take_early());
+            self.settle(&cell.id);
             self.parts.release(&record.settings);
             let text = error.with_causes();
             cell.live(|life| life.fail(error.exit_code(), text));
@@ -160,7 +161,7 @@ impl Shared {
         let process = held.made.process;
         self.parts
             .connect(&record.settings, &cell.dir, process.pid)?;
-        (self.on_made)(&Workload::of(cell), &held.made);
+        (self.on_made)(&Workload::of(cell), &held.made).map_err(EngineError::NotHeld)?;
         let state = self.workloads().join(cell.id.as_str());
         let mut called = Vec::new();
         for early in cell.take_early() {

@@ -28,7 +28,7 @@ impl Engine {
         self.stop_cell(&cell, signal.as_deref(), timeout).await
     }
 
-    /// Stops a container, if it runs, and starts it.
+    /// Stops a container, if it runs, and starts it; one with `--rm`, too.
     ///
     /// # Errors
     /// It does not end, or it cannot be started.
@@ -39,6 +39,7 @@ impl Engine {
         timeout: Option<i64>,
     ) -> Result<(), EngineError> {
         let cell = self.cell(wanted)?;
+        let _restarting = cell.begin_restart();
         match self.stop_cell(&cell, signal.as_deref(), timeout).await {
             Ok(()) | Err(EngineError::AlreadyStopped(_)) => {}
             Err(error) => return Err(error),
@@ -68,6 +69,9 @@ impl Engine {
         }
         // A start that is under way is waited for.
         let _verb = cell.verb.lock().await;
+        if !cell.require()?.life.is_active() {
+            return Err(EngineError::NotRunning(cell.id.clone()));
+        }
         if ends {
             cell.live(|life| life.stopped_by_user = true);
         }

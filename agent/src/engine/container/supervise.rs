@@ -202,7 +202,10 @@ impl Engine {
         let recorded = self.blocking(move |shared| {
             // Its ports are free before anybody is told.
             shared.parts.disconnect(&before.settings);
-            let decision = restart::after_exit(&before.settings, &before.life, &exit);
+            let decision = match restart::after_exit(&before.settings, &before.life, &exit) {
+                Decision::Remove if own.is_being_restarted() => Decision::Rest,
+                decision => decision,
+            };
             own.live(|life| {
                 life.end(&exit);
                 if let Decision::Restart(delay) = decision {

@@ -83,11 +83,12 @@ impl Holder<'_> {
             self.streams.input.flush();
             self.serve(&woken);
             self.pass_output(&woken.outputs, &mut buffer);
-            if woken.link {
-                self.obey();
-            }
+            // Before a start, lest the end of what it starts is seen before its clients are heard.
             if woken.signals {
                 exit = self.reap()?.or(exit);
+            }
+            if woken.link {
+                self.obey();
             }
             if let Some(exit) = &exit
                 && !self.is_expecting()

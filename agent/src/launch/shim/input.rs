@@ -9,8 +9,6 @@ use crate::launch::console::window;
 
 /// Clients have to wait when the workload does not read so much.
 const MOST_PENDING: usize = 64 * 1024;
-/// Read as the end of input by whoever reads lines from a terminal.
-const END_OF_TRANSMISSION: u8 = 4;
 
 /// The writing end of a pipe, a terminal's master, or nothing. Does not block.
 #[derive(Debug, Default)]
@@ -44,16 +42,14 @@ impl Input {
         self.is_terminal
     }
 
-    /// Takes what a client sent; nothing means that no more comes.
+    /// Takes what a client sent; nothing means that no more comes, which a terminal has no word for.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         if self.descriptor.is_none() || self.ends {
             return;
         }
         if !bytes.is_empty() {
             self.pending.extend_from_slice(bytes);
-        } else if self.is_terminal {
-            self.pending.push(END_OF_TRANSMISSION);
-        } else {
+        } else if !self.is_terminal {
             self.ends = true;
         }
         self.flush();

@@ -26,8 +26,8 @@ use crate::launch::error::with_causes;
 use crate::launch::state::{Exit, Joiner, now};
 use crate::launch::state_dir;
 use crate::launch::{
-    Cgroups, Container, Id, JoinOrder, LaunchError, Order, Phase, Process, Site, StateDir,
-    Terminal, Trace, console, create, create_at, ensure_sealed, join,
+    Cgroups, Container, Id, JoinOrder, LaunchError, Order, Phase, Process, Signal, Site, StateDir,
+    Terminal, Trace, console, create, create_at, ensure_sealed, join, trace,
 };
 
 /// The hidden verb.
@@ -100,6 +100,7 @@ fn get_ready(home: Option<&str>) -> io::Result<()> {
 fn become_shim() -> io::Result<SignalFd> {
     rustix::thread::set_name(c"plimsoll-shim")?;
     rustix::process::setsid()?;
+    trace::keep_apart();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
     Ok(SignalFd::with_flags(&SigSet::all(), flags)?)
@@ -276,14 +277,21 @@ fn hold_joined(
     })
     .map_err(undone)?;
     let mut streams = wired.ours;
-    streams.take_terminal(&request.stdio, joined.master)?;
     joiner.process = Some(joined.process);
-    dir.write_record(&joiner)
-        .map_err(|source| LaunchError::State {
+    let settle_in = || {
+        streams.take_terminal(&request.stdio, joined.master)?;
+        let written = dir.write_record(&joiner);
+        written.map_err(|source| LaunchError::State {
             id: request.exec.clone(),
             source,
         })?;
-    let listener = listen(&dir)?;
+        listen(&dir)
+    };
+    let listener = settle_in().map_err(|error| {
+        // Nobody would see it end.
+        let _ = joined.process.signal(Signal::KILL);
+        undone(error)
+    })?;
     let made = Made {
         process: joined.process,
         cgroups: container.cgroups().keys(),

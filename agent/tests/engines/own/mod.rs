@@ -8,3 +8,6 @@ mod ours;
 mod side;
 mod stats;
 mod survives;
+mod terminal;
+
+pub(crate) use side::Side;

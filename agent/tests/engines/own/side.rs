@@ -20,7 +20,7 @@ pub(super) struct Seen {
 }
 
 /// The agent, or a dockerd.
-pub(super) enum Side {
+pub(crate) enum Side {
     Ours {
         cli: PathBuf,
         dir: TempDir,
@@ -35,7 +35,7 @@ pub(super) fn both() -> Result<[Side; 2], String> {
 }
 
 impl Side {
-    pub(super) fn ours() -> Result<Self, String> {
+    pub(crate) fn ours() -> Result<Self, String> {
         let [cli, _, _] = host::programs(["docker", "unshare", "ip"])?;
         let dir = tempfile::tempdir().unwrap();
         let image = host::image(dir.path())?;
@@ -48,7 +48,7 @@ impl Side {
         Ok(side)
     }
 
-    pub(super) fn agent(&self) -> &Agent {
+    pub(crate) fn agent(&self) -> &Agent {
         match self {
             Self::Ours { agent, .. } => agent,
             Self::Oracle(_) => panic!("it is no agent"),

@@ -1,4 +1,7 @@
-//! What the agent sees of its own containers, and that they outlive it.
+//! What the agent sees of its own containers, and that they outlive it, and who asked for them.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 
 use super::side::Side;
 use crate::docker::IMAGE;
@@ -58,4 +61,27 @@ fn its_containers_are_told_by_name_and_outlive_it() {
     side.cli(&["stop", "own"]);
     assert_eq!(side.cli(&["wait", "own"]), "9");
     side.cli(&["rm", "own"]);
+}
+
+#[test]
+fn a_start_is_carried_through_although_its_client_goes() {
+    let test = "a_start_is_carried_through_although_its_client_goes";
+    let _turn = blocking_turn();
+    let side = match Side::ours() {
+        Ok(side) => side,
+        Err(reason) => return skip(test, &reason),
+    };
+    let program = ["sh", "-c", "sleep 1; exit 7"];
+    side.cli(&[&["create", "--name", "left", IMAGE] as &[&str], &program].concat());
+    let mut client = UnixStream::connect(side.agent().socket()).unwrap();
+    let request = "POST /containers/left/start HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+    client.write_all(request.as_bytes()).unwrap();
+    drop(client);
+    let state = |field: &str| {
+        let format = format!("{{{{.State.{field}}}}}");
+        side.cli(&["inspect", "--format", &format, "left"])
+    };
+    host::wait_until("its end", || state("Status") == "exited");
+    assert_eq!(state("ExitCode"), "7");
+    side.cli(&["rm", "left"]);
 }

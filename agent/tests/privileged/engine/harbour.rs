@@ -13,7 +13,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use plimsoll::cgroup::Layout;
 use plimsoll::config::EngineConfig;
-use plimsoll::engine::{Engine, EngineError, EngineParts, Events, ListQuery, RemoveOptions};
+use plimsoll::engine::{
+    Engine, EngineError, EngineParts, Events, ListQuery, OnMade, RemoveOptions,
+};
 use plimsoll::launch::Sealed;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -71,6 +73,11 @@ impl Harbour {
     }
 
     pub(crate) async fn try_man(&self) -> Result<Manned, EngineError> {
+        self.try_man_with(Arc::new(|_, _| Ok(()))).await
+    }
+
+    /// With what is done about a container before it runs.
+    pub(crate) async fn try_man_with(&self, on_made: OnMade) -> Result<Manned, EngineError> {
         let token = CancellationToken::new();
         let parts = EngineParts {
             config: EngineConfig {
@@ -83,7 +90,7 @@ impl Harbour {
             cgroup_parent: self.parent.clone(),
             token: token.clone(),
             events: Events::default(),
-            on_made: Arc::new(|_, _| {}),
+            on_made,
         };
         let engine = Engine::open(parts).await?;
         Ok(Manned { engine, token })

@@ -1,7 +1,9 @@
 //! From create to remove.
 
+use std::sync::Arc;
+
 use bollard::models::{ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum};
-use plimsoll::engine::{EngineError, ErrorKind, ListQuery, RemoveOptions, WaitCondition};
+use plimsoll::engine::{EngineError, ErrorKind, ListQuery, OnMade, RemoveOptions, WaitCondition};
 
 use super::harbour::Harbour;
 
@@ -33,6 +35,55 @@ async fn exit_codes_come_out_and_nothing_is_left() {
         let error = engine.inspect(&id, false).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
+    manned.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_does_not_remove_what_goes_with_its_end() {
+    let Some(harbour) = Harbour::new("a_restart_does_not_remove_what_goes_with_its_end") else {
+        return;
+    };
+    let manned = harbour.man().await;
+    let engine = &manned.engine;
+    let mut body = harbour.body("trap 'exit 3' TERM; while :; do sleep 0.05; done");
+    body.host_config.as_mut().unwrap().auto_remove = Some(true);
+    let id = engine.create(None, body).await.unwrap().id;
+    engine.start(&id).await.unwrap();
+    let pid = async || manned.inspect(&id).await.state.unwrap().pid;
+    let before = pid().await;
+    engine.restart(&id, None, None).await.unwrap();
+    assert_ne!(pid().await, before);
+    assert_eq!(manned.inspect(&id).await.state.unwrap().running, Some(true));
+    let removed = engine.wait(&id, WaitCondition::Removed).unwrap();
+    engine.stop(&id, None, Some(0)).await.unwrap();
+    removed.await.unwrap();
+    let error = engine.inspect(&id, false).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    manned.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_held_does_not_start() {
+    let Some(harbour) = Harbour::new("what_cannot_be_held_does_not_start") else {
+        return;
+    };
+    let refusal: OnMade = Arc::new(|_, _| Err("net.egress: not on this kernel".to_owned()));
+    let manned = harbour.try_man_with(refusal).await.unwrap();
+    let engine = &manned.engine;
+    let id = engine.create(None, harbour.body("true")).await.unwrap().id;
+    let error = engine.start(&id).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::System);
+    assert!(
+        error
+            .to_string()
+            .ends_with("net.egress: not on this kernel"),
+        "{error}"
+    );
+    let state = manned.inspect(&id).await.state.unwrap();
+    assert_eq!(state.running, Some(false));
+    assert!(state.error.unwrap().contains("net.egress"));
+    let left = harbour.leftovers();
+    assert!(left.iter().all(|left| !left.contains(&id)), "{left:?}");
     manned.leave().await;
 }
 

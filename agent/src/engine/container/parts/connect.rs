@@ -32,7 +32,8 @@ impl Parts {
     ) -> Result<(), EngineError> {
         let record = cell.require()?;
         let name = self.name_of(network)?;
-        if !matches!(mode(&record.settings), NetworkMode::Named(_)) {
+        let mode = mode(&record.settings);
+        if let NetworkMode::Host | NetworkMode::Container(_) = mode {
             return Err(conflict(
                 "container sharing network namespace with another container or host cannot be connected to any other network",
             ));
@@ -43,15 +44,20 @@ impl Parts {
                 record.settings.name
             )));
         }
-        let before = record.settings.body.networking_config.clone();
+        let before = record.settings.body.clone();
         cell.set(|settings| {
             let config = settings.body.networking_config.get_or_insert_default();
             let endpoints = config.endpoints_config.get_or_insert_default();
             endpoints.insert(name.clone(), endpoint);
+            // It was taken out of its last one, or had none from the start.
+            if mode == NetworkMode::None {
+                let host = settings.body.host_config.get_or_insert_default();
+                host.network_mode = Some(name.clone());
+            }
         })?;
         let attached = self.attach_now(cell, &cell.record(), &name);
         if attached.is_err() {
-            cell.set(|settings| settings.body.networking_config = before)?;
+            cell.set(|settings| settings.body = before)?;
         }
         attached
     }

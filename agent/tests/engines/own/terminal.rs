@@ -1,0 +1,46 @@
+//! Our command line's terminal on a container of ours.
+
+use super::side::Side;
+use crate::docker::IMAGE;
+use crate::terminal::Session;
+use crate::{blocking_turn, skip};
+
+#[test]
+fn a_terminal_is_resized_left_and_joined_again() {
+    let test = "a_terminal_is_resized_left_and_joined_again";
+    let _turn = blocking_turn();
+    let side = match Side::ours() {
+        Ok(side) => side,
+        Err(reason) => return skip(test, &reason),
+    };
+    let socket = side.agent().socket();
+    let keys = ["--detach-keys", "ctrl-x,q"];
+    let run = ["--name", "screen", "-e", "PS1=$ ", IMAGE, "sh"];
+    let run = [&["run", "-it"] as &[&str], &keys, &run].concat();
+    let mut session = Session::start(&socket, &run);
+    session.sees("$ ");
+    session.types(b"stty size\r");
+    session.sees("33 77");
+    session.is_resized(40, 100);
+    session.types(b"sleep 0.5; stty size\r");
+    session.sees("40 100");
+    session.types(b"\x18q");
+    assert_eq!(session.ends(), Some(0));
+    let running = || side.cli(&["inspect", "--format", "{{.State.Running}}", "screen"]);
+    assert_eq!(running(), "true");
+
+    let exec = ["exec", "-it", "-e", "PS1=% ", "screen", "sh"];
+    let mut session = Session::start(&socket, &exec);
+    session.sees("% ");
+    session.is_resized(20, 60);
+    session.types(b"sleep 0.5; stty size; exit 4\r");
+    session.sees("20 60");
+    assert_eq!(session.ends(), Some(4));
+
+    let mut session = Session::start(&socket, &["attach", "screen"]);
+    session.types(b"echo $((40 + 2))\r");
+    session.sees("42");
+    session.types(b"exit 3\r");
+    assert_eq!(session.ends(), Some(3));
+    side.cli(&["rm", "screen"]);
+}
