@@ -26,7 +26,7 @@ const NOT_FOUND: u16 = 404;
 ///
 /// Of containers of ours, where only those are named, their engine tells. Of all others: CPU % and THROTTLED are those since the last line of the same workload; PRESSURE is the share of
 /// the last 10 seconds in which some task waited for CPU, memory and I/O; NET and BLOCK I/O are
-/// totals. Without names: alive containers, pods, machines and units.
+/// totals. Without names: alive containers, pods, machines and units; with a template, containers of ours.
 #[derive(Debug, Args)]
 #[command(after_help = super::workloads::FILTERS)]
 pub(super) struct StatsArgs {
@@ -62,7 +62,10 @@ struct Frame {
 }
 
 pub(super) async fn run(args: StatsArgs, engine: &Engine, out: &mut Output) -> Result<(), Failure> {
-    if args.filter.is_empty() && docker_stats::is_asked(engine, &args.names).await {
+    let by_template = matches!(args.format, Some(Form::Table(Some(_)) | Form::Template(_)));
+    let is_engines =
+        (by_template && args.names.is_empty()) || docker_stats::is_asked(engine, &args.names).await;
+    if args.filter.is_empty() && is_engines {
         let wanted = docker_stats::Wanted {
             names: args.names,
             all: args.all,
@@ -76,7 +79,7 @@ pub(super) async fn run(args: StatsArgs, engine: &Engine, out: &mut Output) -> R
         None | Some(Form::Table(None)) => Format::Table,
         Some(Form::Json) => Format::Json,
         Some(Form::Table(Some(_)) | Form::Template(_)) => {
-            let told = "a template is for containers of ours only, which are to be named";
+            let told = "a template is for containers of ours only";
             return Err(Failure::new(Exit::Usage, told));
         }
     };

@@ -284,3 +284,75 @@ fn what_is_launched_is_counted() {
         assert_eq!(value(name, &[]), Some(count), "{name}");
     }
 }
+
+#[test]
+fn stats_of_all_take_a_template() {
+    let test = "stats_of_all_take_a_template";
+    let _turn = blocking_turn();
+    let Some(side) = ours(test) else { return };
+    for name in ["front", "back"] {
+        say(
+            &side,
+            &["run", "-d", "--name", name, IMAGE, "sleep", "1000"],
+        );
+    }
+    let told = say(
+        &side,
+        &["stats", "--no-stream", "--format", "{{.Name}} {{.PIDs}}"],
+    );
+    let mut told: Vec<_> = told.lines().collect();
+    told.sort_unstable();
+    assert_eq!(told, ["back 1", "front 1"]);
+    say(&side, &["rm", "-f", "front", "back"]);
+}
+
+#[test]
+fn rates_are_held_from_the_start_until_they_are_cleared() {
+    let test = "rates_are_held_from_the_start_until_they_are_cleared";
+    let _turn = blocking_turn();
+    let Some(side) = ours(test) else { return };
+    let run = ["run", "-d", "--name", "held", "--net-egress", "20Mbit"];
+    say(
+        &side,
+        &[&run as &[&str], &[IMAGE, "sleep", "1000"]].concat(),
+    );
+    let told = || say(&side, &["why", "held"]);
+    assert!(told().contains("egress=20000000 "), "{}", told());
+    say(&side, &["limit", "held", "--clear"]);
+    let limits = say(&side, &["limit", "held"]);
+    assert!(!limits.contains("egress=20000000"), "{limits}");
+    say(&side, &["rm", "-f", "held"]);
+}
+
+#[test]
+fn an_id_is_written_to_a_file_that_was_not_there() {
+    let test = "an_id_is_written_to_a_file_that_was_not_there";
+    let _turn = blocking_turn();
+    let Some(side) = ours(test) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("id");
+    let path = file.display().to_string();
+    let run = |image| {
+        [
+            "run",
+            "-d",
+            "--rm",
+            "--cidfile",
+            &path,
+            image,
+            "sleep",
+            "1000",
+        ]
+        .to_vec()
+    };
+    let (status, _) = refuse(&side, &run("nope"));
+    assert_eq!(status, Some(125));
+    assert!(!file.exists(), "of a container that there is not");
+    let id = say(&side, &run(IMAGE));
+    assert_eq!(fs::read_to_string(&file).unwrap(), id);
+    let (status, told) = refuse(&side, &run(IMAGE));
+    assert_eq!(status, Some(125));
+    assert!(told.contains(&path), "{told}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), id);
+    say(&side, &["rm", "-f", &id]);
+}

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use bollard::models::{ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum};
+use bollard::models::{
+    ContainerCreateBody, ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum,
+};
 use plimsoll::engine::{EngineError, ErrorKind, ListQuery, OnMade, RemoveOptions, WaitCondition};
 
 use super::harbour::Harbour;
@@ -168,6 +170,33 @@ async fn stop_asks_and_then_kills() {
     );
     let error = engine.kill(&id, None).await.unwrap_err();
     assert_eq!(error.to_string(), format!("Container {id} is not running"));
+    manned.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_is_stopped_as_it_asks_for() {
+    let Some(harbour) = Harbour::new("a_container_is_stopped_as_it_asks_for") else {
+        return;
+    };
+    let manned = harbour.man().await;
+    let by_its_signal = ContainerCreateBody {
+        stop_signal: Some("USR1".to_owned()),
+        ..harbour.body("trap 'exit 5' USR1; echo ready; while :; do sleep 0.01; done")
+    };
+    let at_once = ContainerCreateBody {
+        stop_timeout: Some(0),
+        ..harbour.body("trap '' TERM; echo ready; while :; do sleep 0.01; done")
+    };
+    for (body, code) in [(by_its_signal, 5), (at_once, 137)] {
+        let id = manned.run(body).await;
+        wait_for_output(&harbour, &id).await;
+        let before = std::time::Instant::now();
+        manned.engine.stop(&id, None, None).await.unwrap();
+        let took = before.elapsed().as_secs_f64();
+        assert!(took < 5.0, "{took}");
+        let state = manned.inspect(&id).await.state.unwrap();
+        assert_eq!(state.exit_code, Some(code));
+    }
     manned.clear().await;
 }
 
