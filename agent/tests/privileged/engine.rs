@@ -13,6 +13,7 @@ mod logs;
 mod many;
 mod oom;
 mod restart;
+mod stop;
 mod users;
 mod warnings;
 mod wired;
