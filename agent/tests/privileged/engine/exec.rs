@@ -91,6 +91,25 @@ async fn input_and_terminals_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn processes_inherit_three_descriptors() {
+    let Some(harbour) = Harbour::new("processes_inherit_three_descriptors") else {
+        return;
+    };
+    let manned = harbour.man().await;
+    let engine = &manned.engine;
+    let id = manned.run(harbour.body("sleep 1000; true")).await;
+    let exec = config("ls /proc/1/fd; ls /proc/$$/fd; true");
+    let exec = engine.exec_create(&id, exec).unwrap();
+    let mut client = engine
+        .exec_start(&exec, false, None)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(read(&mut client).await.0, "0\n1\n2\n".repeat(2));
+    manned.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refusals_have_dockers_words_and_codes() {
     let Some(harbour) = Harbour::new("refusals_have_dockers_words_and_codes") else {
         return;
