@@ -13,6 +13,7 @@ use axum::routing::get;
 use axum::{Json, Router, ServiceExt};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
 use tower::util::MapRequestLayer;
@@ -24,10 +25,14 @@ use super::name::{SelectorError, select};
 use super::query::{EventQuery, WorkloadQuery};
 use super::types::{ErrorBody, ProbeList, Snapshot, Version, WorkloadDetail, WorkloadList};
 use crate::engine::Engine;
-use crate::ledger::EventLog;
+use crate::launch::Id;
+use crate::ledger::{EventLog, Workload};
 
 /// Longest wait, at shutdown, for a client that does not read its answer.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// Longest wait for a workload that must be in the next reading.
+const NEXT_READING: Duration = Duration::from_secs(3);
 
 /// What the answers are made of.
 #[derive(Clone, Debug)]
@@ -104,12 +109,13 @@ async fn workload(
     selector: Result<Path<String>, PathRejection>,
 ) -> Result<Json<WorkloadDetail>, Refusal> {
     let Path(selector) = selector.map_err(|error| Refusal::bad_request(error.body_text()))?;
+    let workload = room.workload(&selector).await?;
     let snapshot = room.snapshot()?;
     Ok(Json(WorkloadDetail {
         tick: snapshot.tick,
         taken: snapshot.taken,
         host: snapshot.host.clone(),
-        workload: select(&snapshot.workloads, &selector)?,
+        workload,
     }))
 }
 
@@ -174,6 +180,30 @@ impl Room {
             });
         }
         Ok(snapshot)
+    }
+
+    /// The workload that a selector means. A container of ours that has begun to run since the last reading is waited
+    /// for: it is in the next.
+    pub(super) async fn workload(&self, selector: &str) -> Result<Arc<Workload>, Refusal> {
+        let deadline = Instant::now() + NEXT_READING;
+        let mut snapshots = self.api.snapshots.clone();
+        loop {
+            let snapshot = self.snapshot()?;
+            let is_read = self.running(selector).is_none_or(|id| {
+                let mut known = snapshot.workloads.iter();
+                known.any(|one| one.identity.container_id.as_deref() == Some(id.as_str()))
+            });
+            if is_read || !matches!(timeout_at(deadline, snapshots.changed()).await, Ok(Ok(()))) {
+                return Ok(select(&snapshot.workloads, selector)?);
+            }
+        }
+    }
+
+    /// The container of ours that a selector means, if it runs.
+    fn running(&self, selector: &str) -> Option<Id> {
+        let engine = self.api.engine.as_ref()?;
+        let id = engine.resolve(selector).ok()?;
+        engine.runs(selector).ok()?.then_some(id)
     }
 }
 

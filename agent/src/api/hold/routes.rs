@@ -15,7 +15,7 @@ use super::types::{
     ActionList, ActionQuery, DecisionList, Explained, Explanation, FreezeRequest, KillRequest,
     LimitRequest, ModeRequest, Outcome, PolicyView, Record, RecordList, ReplayRequest,
 };
-use crate::api::name::{display_name, select};
+use crate::api::name::display_name;
 use crate::api::server::{Refusal, Room};
 use crate::cgroup::{Knob, Setting};
 use crate::enforce;
@@ -59,7 +59,7 @@ async fn limit(
     body: Body<LimitRequest>,
 ) -> Done {
     let Json(request) = body?;
-    let workload = room.workload(&name)?;
+    let workload = room.workload(&name).await?;
     let mut records = Vec::new();
     for limit in request.limits {
         let claim = Claim {
@@ -76,7 +76,7 @@ async fn limit(
 
 async fn clear(State(room): State<Room>, Path(name): Path<String>, body: Body<Nothing>) -> Done {
     let Json(Nothing {}) = body?;
-    let workload = room.workload(&name)?;
+    let workload = room.workload(&name).await?;
     let step = Step::Release(Scope::All);
     let records = room
         .order(&workload, "plimsoll limit --clear", step)
@@ -90,7 +90,7 @@ async fn freeze(
     body: Body<FreezeRequest>,
 ) -> Done {
     let Json(FreezeRequest { at_most }) = body?;
-    let workload = room.workload(&name)?;
+    let workload = room.workload(&name).await?;
     let limit = Limit::Cgroup(Wanted {
         knob: Knob::Freeze,
         amount: Amount::Exactly(Setting::Freeze(true)),
@@ -104,7 +104,7 @@ async fn freeze(
 /// Lets go of whatever froze it, on whose behalf that may be.
 async fn thaw(State(room): State<Room>, Path(name): Path<String>, body: Body<Nothing>) -> Done {
     let Json(Nothing {}) = body?;
-    let workload = room.workload(&name)?;
+    let workload = room.workload(&name).await?;
     let id = Arc::from(workload.identity.id.as_str());
     let records = room.hold()?.enforce.thaw(id).await?;
     if records.is_empty() {
@@ -120,7 +120,7 @@ async fn thaw(State(room): State<Room>, Path(name): Path<String>, body: Body<Not
 
 async fn kill(State(room): State<Room>, Path(name): Path<String>, body: Body<KillRequest>) -> Done {
     let Json(request) = body?;
-    let workload = room.workload(&name)?;
+    let workload = room.workload(&name).await?;
     let step = Step::Once(Once::Kill {
         scope: request.scope,
         signal: request.signal,
@@ -136,7 +136,7 @@ async fn why(
 ) -> Result<Json<Explanation>, Refusal> {
     /// Decisions that are shown.
     const LATELY: usize = 20;
-    let workload = room.workload(&name)?;
+    let workload = room.workload(&name).await?;
     let id = &workload.identity.id;
     let hold = room.hold()?;
     let held = enforce::held_of(id, &hold.enforce.claims().await?);
@@ -171,7 +171,7 @@ async fn actions(
     }
     // A name that is no workload's any more may still be in the records.
     if let Some(name) = &query.workload
-        && let Ok(workload) = room.workload(name)
+        && let Ok(workload) = room.workload(name).await
     {
         query.workload = Some(workload.identity.id.clone());
     }
@@ -188,7 +188,7 @@ async fn explain(
     State(room): State<Room>,
     Path(name): Path<String>,
 ) -> Result<Json<Explained>, Refusal> {
-    let workload = room.workload(&name)?;
+    let workload = room.workload(&name).await?;
     let id = workload.identity.id.clone();
     let explained = room.hold()?.policy.explain(id).await?;
     explained.map(Json).ok_or_else(|| Refusal {
@@ -285,10 +285,6 @@ impl Room {
             status: StatusCode::SERVICE_UNAVAILABLE,
             error: "this agent only looks".to_owned(),
         })
-    }
-
-    fn workload(&self, name: &str) -> Result<Arc<Workload>, Refusal> {
-        Ok(select(&self.snapshot()?.workloads, name)?)
     }
 
     async fn order(

@@ -76,11 +76,12 @@ impl Shared {
 
 fn state(life: &Life) -> ContainerState {
     let never = || NEVER.to_owned();
+    let phase = status::shown(life);
     ContainerState {
         status: Some(status::state(life)),
-        running: Some(matches!(life.phase, Phase::Running | Phase::Restarting)),
+        running: Some(matches!(phase, Phase::Running | Phase::Restarting)),
         paused: Some(life.paused),
-        restarting: Some(life.phase == Phase::Restarting),
+        restarting: Some(phase == Phase::Restarting),
         oom_killed: Some(life.oom_killed),
         dead: Some(false),
         pid: Some(life.process.map_or(0, |process| i64::from(process.pid))),

@@ -17,9 +17,19 @@ pub(super) const WORDS: [&str; 6] = [
     "removing",
 ];
 
+/// While it is being started it is what it was.
+pub(super) fn shown(life: &Life) -> Phase {
+    match life.phase {
+        Phase::Starting if life.restart_count > 0 => Phase::Restarting,
+        Phase::Starting if life.exits > 0 => Phase::Exited,
+        Phase::Starting => Phase::Created,
+        phase => phase,
+    }
+}
+
 /// Docker's word for it.
 pub(super) fn word(life: &Life) -> &'static str {
-    match life.phase {
+    match shown(life) {
         Phase::Created | Phase::Starting => "created",
         Phase::Running if life.paused => "paused",
         Phase::Running => "running",
@@ -58,7 +68,7 @@ pub(super) fn sentence(life: &Life) -> String {
         let passed = at.and_then(|at| SystemTime::now().duration_since(at).ok());
         human(passed.unwrap_or_default())
     };
-    match life.phase {
+    match shown(life) {
         Phase::Created | Phase::Starting => "Created".to_owned(),
         Phase::Removing => "Removal In Progress".to_owned(),
         Phase::Running if life.paused => format!("Up {} (Paused)", since(&life.started_at)),
@@ -138,5 +148,18 @@ mod tests {
     fn a_container_that_never_ran_is_created() {
         assert_eq!(sentence(&Life::default()), "Created");
         assert_eq!(word(&Life::default()), "created");
+    }
+
+    #[test]
+    fn while_it_is_started_it_is_what_it_was() {
+        let mut life = Life {
+            phase: Phase::Starting,
+            ..Life::default()
+        };
+        assert_eq!(word(&life), "created");
+        life.exits = 1;
+        assert_eq!(word(&life), "exited");
+        life.restart_count = 1;
+        assert_eq!(word(&life), "restarting");
     }
 }

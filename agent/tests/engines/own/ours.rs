@@ -356,3 +356,21 @@ fn an_id_is_written_to_a_file_that_was_not_there() {
     assert_eq!(fs::read_to_string(&file).unwrap(), id);
     say(&side, &["rm", "-f", &id]);
 }
+
+#[test]
+fn a_container_is_limited_as_soon_as_it_runs() {
+    let test = "a_container_is_limited_as_soon_as_it_runs";
+    let _turn = blocking_turn();
+    let Some(side) = ours(test) else { return };
+    // From the second on there is a dead one of that name.
+    for _ in 0..3 {
+        say(
+            &side,
+            &["run", "-d", "--name", "new", IMAGE, "sleep", "1000"],
+        );
+        say(&side, &["limit", "new", "--memory", "64MiB"]);
+        let limits = say(&side, &["limit", "new"]);
+        assert!(limits.contains("memory.max 67108864"), "{limits}");
+        say(&side, &["rm", "-f", "new"]);
+    }
+}
