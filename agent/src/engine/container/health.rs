@@ -219,17 +219,14 @@ impl Engine {
             .await?;
         let killed = process.made.process;
         let mut output = Vec::new();
-        let in_time = match line {
-            Some(Ok(line)) => timeout(check.timeout, collect(line, &mut output))
+        let heard = match line {
+            Some(Ok(line)) => Ok(timeout(check.timeout, collect(line, &mut output))
                 .await
-                .is_ok(),
-            Some(Err(error)) => {
-                tracing::debug!(container = %cell.id, %error, "health check not heard");
-                false
-            }
-            None => true,
+                .is_ok()),
+            Some(Err(error)) => Err(error),
+            None => Ok(true),
         };
-        if !in_time {
+        if !matches!(heard, Ok(true)) {
             // It may have ended at this moment.
             let _ = killed.signal(Signal::KILL);
         }
@@ -241,7 +238,7 @@ impl Engine {
             Ok(())
         })
         .await?;
-        if !in_time {
+        if !heard? {
             let text = format!(
                 "Health check exceeded timeout ({})",
                 humantime::format_duration(check.timeout)
