@@ -121,7 +121,7 @@ fn comparable(output: &str) -> String {
 
 /// Where our engine has, or says, something else than that dockerd.
 const OTHERWISE: [&str; 3] = [
-    // 127 where a program is not found, as in `run` and in later releases.
+    // 127 where a program is not found, as in `run`.
     "exec",  // No port on `::` where the network has no IPv6.
     "ports", // The image is another, and so are its directories.
     "inspect",
