@@ -12,30 +12,25 @@ use libcontainer::oci_spec::runtime::{Capability, LinuxCapabilities, Process, Sp
 use libcontainer::syscall::syscall::create_syscall;
 
 use super::filter::{Filter, FilterError, notifies};
-use super::spec::swap_masks;
+use super::spec::{no_capabilities, swap_masks};
 
 #[derive(Clone, Debug)]
 pub(super) struct Confinement {
-    /// `None`: it keeps what it has.
-    capabilities: Option<LinuxCapabilities>,
+    capabilities: LinuxCapabilities,
     filter: Option<Filter>,
 }
 
 impl Confinement {
     /// Takes the confinement of the first process out of a specification for `libcontainer`. `None`: it does it
-    /// by itself, because somebody is to be notified, or because nothing says which capabilities there are to be.
+    /// by itself, because somebody is to be notified.
     pub(super) fn of_first(spec: &mut Spec) -> Result<Option<Self>, FilterError> {
-        let has_capabilities = spec
-            .process()
-            .as_ref()
-            .is_some_and(|process| process.capabilities().is_some());
         let Some(linux) = spec.linux_mut() else {
             return Ok(None);
         };
         let Some(mut profile) = linux.seccomp().clone() else {
             return Ok(None);
         };
-        if notifies(&profile) || !has_capabilities {
+        if notifies(&profile) {
             swap_masks(&mut profile);
             linux.set_seccomp(Some(profile));
             return Ok(None);
@@ -49,11 +44,25 @@ impl Confinement {
     /// Takes it out of a process.
     pub(super) fn of(process: &mut Process, filter: Option<Filter>) -> Self {
         let capabilities = process.capabilities().clone();
-        process.set_capabilities(capabilities.as_ref().map(enough_to_confine));
+        let capabilities = capabilities.unwrap_or_else(no_capabilities);
+        process.set_capabilities(Some(enough_to_confine(&capabilities)));
         Self {
             capabilities,
             filter,
         }
+    }
+
+    /// The same for one that joins users of the workload's own, where it gets all capabilities, and which need not be
+    /// held here.
+    pub(super) fn of_other_users(process: &mut Process, filter: Option<Filter>) -> Self {
+        let confinement = Self::of(process, filter);
+        process.set_capabilities(Some(enough_to_confine(&no_capabilities())));
+        confinement
+    }
+
+    /// What it has in the end.
+    pub(super) fn capabilities(&self) -> &LinuxCapabilities {
+        &self.capabilities
     }
 
     pub(super) fn filter(&self) -> Option<&Filter> {
@@ -66,14 +75,15 @@ impl Confinement {
         if let Some(filter) = &self.filter {
             filter.load()?;
         }
-        if let Some(capabilities) = &self.capabilities {
-            drop_privileges(capabilities, create_syscall().as_ref())?;
-        }
-        Ok(())
+        Ok(drop_privileges(
+            &self.capabilities,
+            create_syscall().as_ref(),
+        )?)
     }
 }
 
-/// With the capabilities to load a filter, to drop from the bounding set, and to give a terminal away.
+/// With the capabilities to load a filter, to join a user namespace, to drop from the bounding set, and to give a
+/// terminal away.
 fn enough_to_confine(last: &LinuxCapabilities) -> LinuxCapabilities {
     let sets = [last.bounding(), last.effective(), last.permitted()];
     let mut all: HashSet<Capability> = sets.into_iter().flatten().flatten().copied().collect();

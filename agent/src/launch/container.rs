@@ -91,7 +91,11 @@ impl Container {
     /// # Errors
     /// It cannot be read.
     pub fn spec(&self) -> Result<Spec, LaunchError> {
-        Ok(spec::load(self.dir.path())?)
+        let mut spec = spec::load(self.dir.path())?;
+        if let (Some(process), Some(own)) = (spec.process_mut(), &self.state.capabilities) {
+            process.set_capabilities(Some(own.clone()));
+        }
+        Ok(spec)
     }
 
     /// Lets its first process become the program.

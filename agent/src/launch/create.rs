@@ -20,7 +20,7 @@ use super::spec::{self, Besides, Devices, Warning};
 use super::state::Phase;
 use super::{Container, Id, LaunchError, Process};
 use super::{device_program, limits, maker, owner, trace};
-use crate::cgroup::{CgroupKey, Controller, HierarchyId, Mode};
+use crate::cgroup::{CgroupKey, Controller, HierarchyId};
 
 const CONSOLE_SOCKET: &str = "console.sock";
 
@@ -149,6 +149,8 @@ impl Attempt<'_> {
         let limits = apart.as_ref().and_then(|_| limits::take(&mut spec));
         let confinement = Confinement::of_first(&mut spec)?;
         let filter = confinement.as_ref().and_then(Confinement::filter);
+        let capabilities = confinement.as_ref().map(Confinement::capabilities);
+        self.site.state.capabilities = capabilities.cloned();
         let written = self.site.dir.write_config(&spec, filter);
         written.map_err(|source| {
             let id = id.clone();
@@ -243,14 +245,23 @@ impl Attempt<'_> {
         let resources = resources.unwrap_or(&mut nothing);
         let besides = spec::prepare_limits(resources, &self.site.cgroups, warnings);
         let besides = besides.map_err(spec::SpecError::from)?;
-        if self.site.cgroups.layout().mode() == Mode::Unified
-            && let Some(directory) = self.site.cgroups.directory(HierarchyId::V2)
-        {
+        if self.site.cgroups.of(Controller::Devices).is_none() {
             let rules = resources.devices().as_deref().unwrap_or_default();
-            device_program::attach(&Devices::evaluate(rules), &directory)
+            self.attach_device_program(&Devices::evaluate(rules))
                 .map_err(|source| LaunchError::Devices { source })?;
         }
         Ok(besides)
+    }
+
+    fn attach_device_program(&self, devices: &Devices) -> io::Result<()> {
+        match self.site.cgroups.directory(HierarchyId::V2) {
+            Some(directory) => device_program::attach(devices, &directory),
+            None if devices.allow_all() => Ok(()),
+            None => {
+                let why = "the host has neither v1's controller `devices` nor cgroup2";
+                Err(io::Error::new(io::ErrorKind::Unsupported, why))
+            }
+        }
     }
 
     fn console(&self) -> Result<Option<ConsoleSocket>, LaunchError> {

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::ffi::CString;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -14,11 +15,18 @@ use libcontainer::oci_spec::runtime::Spec;
 use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
 use nix::sys::signal::Signal::{SIGKILL, SIGSTOP};
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
-use rustix::fs::{Access, access, fchown};
+use rustix::fs::{Access, FileType, Uid, access, fchown, fstat};
+use rustix::io::{FdFlags, fcntl_getfd};
 use rustix::stdio::stdin;
 use rustix::termios::{Winsize, isatty, tcsetwinsize};
 
 use super::confinement::Confinement;
+use super::users::Users;
+
+/// Of descriptors beside standard input, output and error.
+const FIRST: i32 = 3;
+/// More than are ever open here.
+const END: i32 = 256;
 
 /// Starts the program of a specification.
 #[derive(Clone, Debug, Default)]
@@ -31,9 +39,13 @@ pub(super) struct Program {
 
 /// A process that joins runs at once: its terminal is set up here, and somebody waits to be told why it could
 /// not be started.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Joining {
     pub(super) terminal_size: Option<Winsize>,
+    /// Whom its terminal is for, as the host has it; `None`: it gets none of its own.
+    pub(super) terminal_user: Option<u32>,
+    /// `None`: those of the host.
+    pub(super) users: Option<Users>,
 }
 
 impl Executor for Program {
@@ -66,7 +78,11 @@ impl Program {
             joining
                 .set_up_terminal()
                 .map_err(|error| format!("terminal: {error}"))?;
+            if let Some(users) = &joining.users {
+                users.enter().map_err(|error| format!("user: {error}"))?;
+            }
         }
+        close_ways_out();
         if let Some(confinement) = &self.confinement {
             confinement
                 .enter()
@@ -87,14 +103,46 @@ impl Program {
 }
 
 impl Joining {
-    fn set_up_terminal(self) -> io::Result<()> {
+    fn set_up_terminal(&self) -> io::Result<()> {
+        let Some(user) = self.terminal_user else {
+            return Ok(());
+        };
         if isatty(stdin()) {
             if let Some(size) = self.terminal_size {
                 tcsetwinsize(stdin(), size)?;
             }
-            fchown(stdin(), Some(rustix::process::geteuid()), None)?;
+            fchown(stdin(), Some(Uid::from_raw(user)), None)?;
         }
         Ok(())
+    }
+}
+
+/// Closes what `execve()` would close. Until that has succeeded the workload's own files say which path is looked up,
+/// and `/proc/self/fd` in it would lead along a directory of the host's to all of the host's files.
+fn close_ways_out() {
+    // SAFETY: whatever is open is nobody's any more: what comes next is another program.
+    let all = (FIRST..END).map(|number| unsafe { BorrowedFd::borrow_raw(number) });
+    let mut inherited = 0;
+    for descriptor in all {
+        let Ok(flags) = fcntl_getfd(descriptor) else {
+            continue;
+        };
+        if !flags.contains(FdFlags::CLOEXEC) {
+            inherited += 1;
+            continue;
+        }
+        // What tells why a joining process could not be started leads nowhere.
+        let stat = fstat(descriptor);
+        if !stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo) {
+            // SAFETY: as above.
+            unsafe { rustix::io::close(descriptor.as_raw_fd()) };
+        }
+    }
+    // Numbers are given out from the lowest on: beyond is only what whoever started us left open.
+    if inherited < END - FIRST {
+        // SAFETY: as above; no memory is handed over.
+        let _always_there =
+            unsafe { nix::libc::syscall(nix::libc::SYS_close_range, END, i32::MAX, 0) };
     }
 }
 

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::{Process as ProcessSpec, Spec};
+use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Process as ProcessSpec, Spec};
 
 use super::apart::{self, Apart};
 use super::builder::{Descriptors, builder};
@@ -15,6 +15,7 @@ use super::filter::{Filter, notifies};
 use super::neighbours::Neighbours;
 use super::spec::{self, SpecError, Warning, swap_masks};
 use super::state_dir;
+use super::users::Users;
 use super::{Container, LaunchError, Process, Status, Terminal, maker, owner, trace};
 use crate::cgroup::{HierarchyId, Mode, placement_of};
 
@@ -70,15 +71,24 @@ pub fn join(order: JoinOrder<'_>) -> Result<Joined, LaunchError> {
     let root = PathBuf::from(format!("/proc/{}/root", init.pid));
     let warnings = spec::vet_process(&mut process, &spec, &root)?;
     let filter = filter(order.container, &spec)?;
+    let user = owner::host_user(&process, &spec);
+    let users =
+        spec::has_namespace(&spec, LinuxNamespaceType::User).then(|| Users::of(&mut process, init));
+    let users = users.transpose().map_err(unknown_process)?;
+    let confinement = match &users {
+        Some(_) => Confinement::of_other_users(&mut process, filter),
+        None => Confinement::of(&mut process, filter),
+    };
     let program = Program {
-        confinement: Some(Confinement::of(&mut process, filter)),
+        confinement: Some(confinement),
         joining: Some(Joining {
             terminal_size: console_size(&process),
+            terminal_user: (process.terminal() == Some(true)).then_some(user),
+            users,
         }),
     };
     let files = Files::new(order.container);
     let console = console(&order, &process, &files)?;
-    let user = owner::host_user(&process, &spec);
     if let Some(stdio) = &order.stdio {
         owner::hand_over(stdio.each_ref().map(AsFd::as_fd), user);
     } else if console.is_none() {

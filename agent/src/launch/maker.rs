@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::setgroups;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -113,12 +114,16 @@ pub(super) fn make(
     let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
     let (told, outcome) = pipe_with(flags).map_err(|errno| failed(errno.into()))?;
     set_child_subreaper(Some(getpid())).map_err(|errno| failed(errno.into()))?;
-    let birthplace = birthplace.as_ref().map(AsFd::as_fd);
-    let Some((pid, pidfd)) = clone::child(birthplace).map_err(failed)? else {
+    let cloned = clone::child(birthplace.as_ref().map(AsFd::as_fd)).map_err(failed)?;
+    // A way to the host's directories, for whoever inherits it.
+    drop(birthplace);
+    let Some((pid, pidfd)) = cloned else {
         let no_way_back = NoWayBack;
         let outcome = File::from(outcome);
         let entered = cgroups.enter_v1(alone).map_err(LaunchError::from);
-        let finished = entered.and_then(|()| work()).and_then(|pid| {
+        // What comes of it would keep its starter's, if it is to have none.
+        let left = entered.and_then(|()| setgroups(&[]).map_err(|errno| failed(errno.into())));
+        let finished = left.and_then(|()| work()).and_then(|pid| {
             tell(&outcome, &format!("{MADE}{pid}{MADE}"));
             finish(pid)
         });

@@ -38,6 +38,7 @@ mod spec;
 mod state;
 mod state_dir;
 mod trace;
+mod users;
 mod view;
 
 pub use cgroups::{CgroupError, Cgroups};

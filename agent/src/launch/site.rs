@@ -50,6 +50,7 @@ impl Site {
             rootfs: PathBuf::new(),
             created: now(),
             cgroups: cgroups.placement().clone(),
+            capabilities: None,
         };
         // From here on there is something to find for whoever cleans up after a crash.
         dir.make(id, &state)?;

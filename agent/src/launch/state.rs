@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use libcontainer::oci_spec::runtime::LinuxCapabilities;
 use serde::{Deserialize, Serialize};
 
 use super::{Id, Process};
@@ -32,6 +33,9 @@ pub struct State {
     pub annotations: BTreeMap<String, String>,
     /// Its cgroup in every hierarchy.
     pub cgroups: Placement,
+    /// Those of its first process, where the specification beside this has what that is left to drop by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<LinuxCapabilities>,
 }
 
 /// `state.json` of a process that joined a workload.

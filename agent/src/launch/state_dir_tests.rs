@@ -18,6 +18,7 @@ fn state(id: &str) -> State {
         created: now(),
         annotations: [("key".to_owned(), "value".to_owned())].into(),
         cgroups: Placement::default(),
+        capabilities: None,
     }
 }
 

@@ -237,3 +237,59 @@ fn systemds_cgroup_driver_is_refused_by_name() {
         "{error}"
     );
 }
+
+/// A bundle may leave out what it may do.
+#[test]
+fn what_a_bundle_does_not_give_its_processes_have_not() {
+    let test = "what_a_bundle_does_not_give_its_processes_have_not";
+    let Some((_dir, ours, oracle)) = both(test) else {
+        return;
+    };
+    let devices = Path::new("/sys/fs/cgroup/devices");
+    let show = "grep -E '^(Cap|Groups|Uid|Gid|Seccomp:)' /proc/self/status";
+    let [told, expected] = [&ours, &oracle].map(|runtime| {
+        let name = runtime.program.file_name().unwrap().to_str().unwrap();
+        let cgroup = cgroup(name);
+        let config = runtime.bundle.join("config.json");
+        let mut told = Vec::new();
+        for (capabilities, seccomp) in [(true, true), (true, false), (false, true)] {
+            let line = format!("{show}; sleep 1000");
+            runtime.write(&line, &cgroup);
+            let mut spec: Value = serde_json::from_slice(&fs::read(&config).unwrap()).unwrap();
+            spec["process"]["user"] = json!({"uid": 5, "gid": 6});
+            let some = json!(["CAP_KILL", "CAP_CHOWN"]);
+            spec["process"]["capabilities"] = match capabilities {
+                true => json!({"bounding": some, "permitted": some}),
+                false => Value::Null,
+            };
+            spec["process"]["noNewPrivileges"] = json!(false);
+            spec["linux"]["resources"] = Value::Null;
+            spec["linux"]["seccomp"] = match seccomp {
+                true => json!({"defaultAction": "SCMP_ACT_ALLOW"}),
+                false => Value::Null,
+            };
+            fs::write(&config, spec.to_string()).unwrap();
+            assert!(runtime.create("a", Path::new("/dev/null")).status.success());
+            assert!(runtime.output(&["start", "a"]).status.success(), "{name}");
+            let output = runtime.bundle.join("output");
+            host::wait_until("its output", || {
+                fs::read_to_string(&output).unwrap().lines().count() >= 9
+            });
+            told.push(fs::read_to_string(output).unwrap());
+            if devices.exists() {
+                let list = devices.join(&cgroup[1..]).join("devices.list");
+                let list = fs::read_to_string(list).unwrap();
+                told.push(list.contains("a *:* rwm").to_string());
+            }
+            for options in [&[] as &[&str], &["--user", "7"], &["--user", "7:8"]] {
+                let exec = [&["exec"], options, &["a", "sh", "-c", show]].concat();
+                let output = runtime.output(&exec);
+                told.push(String::from_utf8(output.stdout).unwrap());
+            }
+            assert!(runtime.output(&["delete", "--force", "a"]).status.success());
+            // The next one finds the bundle as `runc spec` made it, but for what is set above.
+        }
+        told
+    });
+    assert_eq!(told, expected);
+}

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use libcontainer::oci_spec::runtime::{Capability, LinuxCapabilities, Process, Spec, UserBuilder};
+use libcontainer::oci_spec::runtime::{Capability, LinuxCapabilities, Process, Spec, User};
 
 use super::Refusal;
 use super::args::ExecArgs;
@@ -45,7 +45,8 @@ fn from_arguments(args: &ExecArgs, spec: &Spec) -> Result<Process, Refusal> {
         process.set_env(Some(environment));
     }
     if let Some(user) = &args.user {
-        process.set_user(parse_user(user, &args.additional_gids)?);
+        let user = with_user(process.user(), user, &args.additional_gids)?;
+        process.set_user(user);
     }
     if !args.cap.is_empty() {
         let mut sets = process.capabilities().clone().unwrap_or_default();
@@ -55,19 +56,25 @@ fn from_arguments(args: &ExecArgs, spec: &Spec) -> Result<Process, Refusal> {
     Ok(process)
 }
 
-fn parse_user(
-    text: &str,
-    further: &[u32],
-) -> Result<libcontainer::oci_spec::runtime::User, Refusal> {
-    let wrong = || Refusal::new(format!("{text:?} is no user: UID or UID:GID, by number"));
-    let (user, group) = text.split_once(':').unwrap_or((text, "0"));
-    let mut builder = UserBuilder::default()
-        .uid(user.parse::<u32>().map_err(|_| wrong())?)
-        .gid(group.parse::<u32>().map_err(|_| wrong())?);
-    if !further.is_empty() {
-        builder = builder.additional_gids(further.to_vec());
+/// What is not said is the container's own.
+fn with_user(own: &User, text: &str, further: &[u32]) -> Result<User, Refusal> {
+    let number = |text: &str| {
+        let wrong = || Refusal::new(format!("{text:?} is no user: UID or UID:GID, by number"));
+        text.parse().map_err(|_| wrong())
+    };
+    let (uid, gid) = match text.split_once(':') {
+        Some((uid, gid)) => (uid, Some(gid)),
+        None => (text, None),
+    };
+    let mut user = own.clone();
+    user.set_uid(number(uid)?);
+    if let Some(gid) = gid {
+        user.set_gid(number(gid)?);
     }
-    builder.build().map_err(|_| wrong())
+    if !further.is_empty() {
+        user.set_additional_gids(Some(further.to_vec()));
+    }
+    Ok(user)
 }
 
 /// As runc: to all sets but the inheritable one, where a workload could keep it through `exec`.

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use libcontainer::oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType};
+use libcontainer::oci_spec::runtime::{Linux, LinuxDeviceCgroup, LinuxDeviceType};
 
 /// Reading, writing, making a node; as `bpf_cgroup_dev_ctx` has them (include/uapi/linux/bpf.h).
 pub(in crate::launch) const MKNOD: u32 = 1;
@@ -52,6 +52,20 @@ pub(in crate::launch) struct Exception {
     pub(in crate::launch) major: Option<u32>,
     pub(in crate::launch) minor: Option<u32>,
     pub(in crate::launch) access: u32,
+}
+
+/// Forbids what no rule allows, as runc does: a cgroup of its own would begin with what its parent may.
+pub(super) fn forbid_the_rest(linux: &mut Linux) {
+    let resources = linux.resources_mut().get_or_insert_default();
+    let rules = resources.devices_mut().get_or_insert_default();
+    let begins_anew = |rule: &LinuxDeviceCgroup| rule.typ() == Some(LinuxDeviceType::A);
+    if !rules.first().is_some_and(begins_anew) {
+        let mut all = LinuxDeviceCgroup::default();
+        all.set_allow(false);
+        all.set_typ(Some(LinuxDeviceType::A));
+        all.set_access(Some("rwm".to_owned()));
+        rules.insert(0, all);
+    }
 }
 
 impl Devices {

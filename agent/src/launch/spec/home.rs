@@ -1,4 +1,4 @@
-//! `HOME`, where the specification leaves it out.
+//! `HOME`, where the specification leaves it out, or empty.
 //!
 //! `libcontainer` would ask the C library, in the workload's root: which loads what the workload's own
 //! `nsswitch.conf` names into a process that still has the starter's descriptors.
@@ -16,12 +16,13 @@ const LONGEST_PASSWD: u64 = 1 << 20;
 /// Sets it to the user's directory in the root's `/etc/passwd`, else to `/`.
 pub(super) fn ensure(process: &mut Process, root: &Path) {
     let mut environment = process.env().clone().unwrap_or_default();
-    if environment
-        .iter()
-        .any(|variable| variable.starts_with("HOME="))
-    {
+    let is_home = |variable: &String| variable.split('=').next() == Some("HOME");
+    // The last one counts.
+    let given = environment.iter().rfind(|variable| is_home(variable));
+    if given.is_some_and(|variable| variable.len() > "HOME=".len()) {
         return;
     }
+    environment.retain(|variable| !is_home(variable));
     let home = passwd(root).and_then(|text| home_of(&text, process.user().uid()));
     environment.push(format!("HOME={}", home.as_deref().unwrap_or("/")));
     process.set_env(Some(environment));
@@ -85,6 +86,15 @@ mod tests {
         assert_eq!(home(root.path(), 8, &[]), ["HOME=/"]);
         assert_eq!(home(root.path(), 9, &[]), ["HOME=/"]);
         assert_eq!(home(root.path(), 7, &["HOME=/x"]), ["HOME=/x"]);
+        for empty in [
+            &["HOME="] as &[&str],
+            &["HOME=/x", "HOME"],
+            &["HOME=/x", "HOME="],
+        ] {
+            assert_eq!(home(root.path(), 7, empty), ["HOME=/home/a"], "{empty:?}");
+        }
+        let last = ["HOME=", "HOMES=/y", "HOME=/x"];
+        assert_eq!(home(root.path(), 7, &last), last);
     }
 
     #[test]

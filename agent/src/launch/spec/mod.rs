@@ -29,6 +29,7 @@ pub use limits::LimitError;
 pub(super) use limits::{Besides, prepare as prepare_limits};
 use privileges::Held;
 pub use privileges::foresee;
+pub(super) use privileges::no_capabilities;
 pub(super) use seccomp::swap_masks;
 pub use warning::Warning;
 
@@ -143,10 +144,12 @@ pub(super) fn vet(
     let held = Held::read().map_err(|source| SpecError::Capabilities { source })?;
     let process = spec.process_mut().as_mut();
     let process = process.ok_or(SpecError::Missing("process"))?;
+    privileges::complete(process);
     privileges::clamp(process, &held, in_user_namespace, &mut warnings);
     home::ensure(process, rootfs);
     let linux = spec.linux_mut().as_mut();
     let linux = linux.ok_or(SpecError::Missing("linux"))?;
+    devices::forbid_the_rest(linux);
     pin_cgroup_path(linux, cgroups);
     Ok(Vetted {
         spec,
@@ -164,6 +167,7 @@ pub(super) fn vet_process(
     let mut warnings = Vec::new();
     let held = Held::read().map_err(|source| SpecError::Capabilities { source })?;
     let in_user_namespace = has_namespace(spec, LinuxNamespaceType::User);
+    privileges::complete(process);
     privileges::clamp(process, &held, in_user_namespace, &mut warnings);
     home::ensure(process, root);
     Ok(warnings)

@@ -3,7 +3,9 @@
 use std::io;
 
 use libcontainer::capabilities::CapabilityExt;
-use libcontainer::oci_spec::runtime::{Capabilities, PosixRlimitBuilder, PosixRlimitType, Process};
+use libcontainer::oci_spec::runtime::{
+    Capabilities, LinuxCapabilities, PosixRlimitBuilder, PosixRlimitType, Process,
+};
 use rustix::process::{Resource, Rlimit, getrlimit};
 
 use super::Warning;
@@ -30,6 +32,30 @@ impl Held {
     const fn has(self, number: u8) -> bool {
         number < 64 && self.0 & (1 << number) != 0
     }
+}
+
+/// Capabilities that a process does not ask for it has not: `libcontainer` would leave it its starter's.
+pub(super) fn complete(process: &mut Process) {
+    let asked = process.capabilities().clone();
+    let mut sets = asked.unwrap_or_else(no_capabilities);
+    let or_none = |set: &Option<Capabilities>| Some(set.clone().unwrap_or_default());
+    sets.set_bounding(or_none(sets.bounding()));
+    sets.set_effective(or_none(sets.effective()));
+    sets.set_inheritable(or_none(sets.inheritable()));
+    sets.set_permitted(or_none(sets.permitted()));
+    sets.set_ambient(or_none(sets.ambient()));
+    process.set_capabilities(Some(sets));
+}
+
+/// The type's own default is some.
+pub(in crate::launch) fn no_capabilities() -> LinuxCapabilities {
+    let mut none = LinuxCapabilities::default();
+    none.set_bounding(None);
+    none.set_effective(None);
+    none.set_inheritable(None);
+    none.set_permitted(None);
+    none.set_ambient(None);
+    none
 }
 
 /// Cuts a process down to what can be given to it.
