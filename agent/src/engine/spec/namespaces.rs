@@ -21,7 +21,7 @@ const SUBGID: &str = "/etc/subgid";
 /// Whose ranges are taken, the first that has one.
 const OWNERS: [&str; 3] = ["plimsoll", "containers", "root"];
 const RANGE: u32 = 65_536;
-/// Where nobody has one.
+/// Where it begins at the earliest if none of them has one.
 const FIRST: u32 = 100_000;
 
 /// The range of a container with users of its own, for whom its root filesystem has to be mounted; `None`
@@ -34,28 +34,47 @@ pub fn user_range(body: &ContainerCreateBody) -> Result<Option<UserRange>, SpecE
     if Modes::of(&host)?.user != Share::Own {
         return Ok(None);
     }
+    let first_in = |path: &str| {
+        let ranges = fs::read_to_string(path).unwrap_or_default();
+        first_of(&ranges).ok_or_else(|| {
+            let why = format!("{path} leaves no {RANGE} ids for users of its own");
+            SpecError::Refused(why)
+        })
+    };
     Ok(Some(UserRange {
-        first_uid: first_of(&fs::read_to_string(SUBUID).unwrap_or_default()),
-        first_gid: first_of(&fs::read_to_string(SUBGID).unwrap_or_default()),
+        first_uid: first_in(SUBUID)?,
+        first_gid: first_in(SUBGID)?,
         size: RANGE,
     }))
 }
 
-/// From lines of `owner:first:count`.
-fn first_of(ranges: &str) -> u32 {
-    let first = |owner: &str| {
-        ranges.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            let is_owners = fields.next() == Some(owner);
-            let first: u32 = fields.next()?.parse().ok()?;
-            let count: u32 = fields.next()?.trim().parse().ok()?;
-            (is_owners && count >= RANGE).then_some(first)
-        })
+/// From lines of `owner:first:count`: a range of one of our owners, else one that is nobody's.
+fn first_of(ranges: &str) -> Option<u32> {
+    let parse = |line: &str| {
+        let mut fields = line.split(':');
+        let owner = fields.next()?.to_owned();
+        let first: u32 = fields.next()?.parse().ok()?;
+        let count: u32 = fields.next()?.trim().parse().ok()?;
+        Some((owner, first, first.saturating_add(count)))
     };
-    OWNERS
-        .iter()
-        .find_map(|owner| first(owner))
-        .unwrap_or(FIRST)
+    let mut ranges: Vec<_> = ranges.lines().filter_map(parse).collect();
+    let first = |owner: &&str| {
+        let mut owned = ranges.iter().filter(|(name, ..)| name == owner);
+        owned
+            .find(|(_, first, end)| end - first >= RANGE)
+            .map(|(_, first, _)| *first)
+    };
+    if let Some(first) = OWNERS.iter().find_map(first) {
+        return Some(first);
+    }
+    ranges.sort_by_key(|(_, first, _)| *first);
+    let mut free = FIRST;
+    for (_, first, end) in ranges {
+        if first < free.saturating_add(RANGE) {
+            free = free.max(end);
+        }
+    }
+    free.checked_add(RANGE).map(|_| free)
 }
 
 /// Of a range that begins there on the host.
@@ -140,11 +159,17 @@ mod tests {
 
     #[test]
     fn a_range_is_the_first_that_is_large_enough() {
-        assert_eq!(first_of(""), 100_000);
-        assert_eq!(first_of("somebody:5:65536\n"), 100_000);
-        assert_eq!(first_of("root:5:65536\ncontainers:7:65536\n"), 7);
-        assert_eq!(first_of("plimsoll:5:1000\nplimsoll:9:70000\n"), 9);
-        assert_eq!(first_of("containers:x:65536\nroot:3:65536"), 3);
+        assert_eq!(first_of(""), Some(100_000));
+        assert_eq!(first_of("somebody:5:65536\n"), Some(100_000));
+        // Of users of the host: between them there is no room.
+        let taken = "c:231072:65536\na:100000:65536\nb:165546:65526\n";
+        assert_eq!(first_of(taken), Some(296_608));
+        let room = "a:100000:65536\nb:231072:65536\n";
+        assert_eq!(first_of(room), Some(165_536));
+        assert_eq!(first_of("a:100000:4294867295\n"), None);
+        assert_eq!(first_of("root:5:65536\ncontainers:7:65536\n"), Some(7));
+        assert_eq!(first_of("plimsoll:5:1000\nplimsoll:9:70000\n"), Some(9));
+        assert_eq!(first_of("containers:x:65536\nroot:3:65536"), Some(3));
     }
 
     #[test]
