@@ -189,12 +189,14 @@ impl Room {
         let mut snapshots = self.api.snapshots.clone();
         loop {
             let snapshot = self.snapshot()?;
+            let found = select(&snapshot.workloads, selector);
+            // Another of that name may have been before it, and its own name is known a moment after itself.
             let is_read = self.running(selector).is_none_or(|id| {
-                let mut known = snapshot.workloads.iter();
-                known.any(|one| one.identity.container_id.as_deref() == Some(id.as_str()))
+                let known = found.as_ref().ok();
+                known.is_some_and(|one| one.identity.container_id.as_deref() == Some(id.as_str()))
             });
             if is_read || !matches!(timeout_at(deadline, snapshots.changed()).await, Ok(Ok(()))) {
-                return Ok(select(&snapshot.workloads, selector)?);
+                return Ok(found?);
             }
         }
     }

@@ -64,6 +64,12 @@ impl Agent {
         self.start_daemon();
     }
 
+    /// Holds workloads by this policy file from now on.
+    pub(crate) fn hold_by(&mut self, text: &str) {
+        fs::write(policy(self.dir.path()), text).unwrap();
+        self.start_again();
+    }
+
     fn start_daemon(&mut self) {
         let mut command = match &self.network {
             Some(network) => network.command(PROGRAM),
@@ -154,6 +160,10 @@ fn socket(dir: &Path) -> PathBuf {
     dir.join("plimsoll.sock")
 }
 
+fn policy(dir: &Path) -> PathBuf {
+    dir.join("policy.toml")
+}
+
 /// Ticks come fast, so that tests need not wait.
 fn text(config: &Config, dir: &Path, address: SocketAddr) -> String {
     format!(
@@ -162,6 +172,7 @@ fn text(config: &Config, dir: &Path, address: SocketAddr) -> String {
          containerd_state = \"/nonexistent\"\n\
          [containers]\nstore_container_labels = {}\nwhitelisted_container_labels = {:?}\n\
          [metrics]\nlisten = \"{address}\"\n\
+         [policy]\nfile = {:?}\n[enforce]\nstate_dir = {:?}\n[audit]\npath = {:?}\n\
          [engine]\nenable = {}\ndata_dir = {:?}\nrun_dir = {:?}\n",
         socket(dir),
         config.docker_socket,
@@ -170,6 +181,9 @@ fn text(config: &Config, dir: &Path, address: SocketAddr) -> String {
             .map_or(Path::new("/nonexistent"), PathBuf::as_path),
         config.all_labels,
         config.labels,
+        policy(dir),
+        dir.join("enforce"),
+        dir.join("audit"),
         config.engine,
         dir.join("data"),
         dir.join("run"),

@@ -2,7 +2,7 @@
 
 use super::side::{self, Seen, Side};
 use crate::docker::IMAGE;
-use crate::{blocking_turn, skip};
+use crate::{blocking_turn, host, skip};
 
 /// Compares what `commands` show on both sides. A leading `!` compares all but the errors' text.
 pub(super) fn compare(sides: &[Side; 2], commands: &[&[&str]]) {
@@ -331,5 +331,139 @@ fn images_are_dockers() {
         for side in [from, to] {
             side.cli(&["rmi", "sent:1"]);
         }
+    }
+}
+
+#[test]
+fn namespaces_of_another_container_are_joined_by_its_name() {
+    let test = "namespaces_of_another_container_are_joined_by_its_name";
+    let _turn = blocking_turn();
+    let Some(sides) = sides(test) else { return };
+    for side in &sides {
+        side.cli(&[
+            "run",
+            "-d",
+            "--name",
+            "host",
+            "--ipc",
+            "shareable",
+            "--network",
+            "none",
+            IMAGE,
+            "sleep",
+            "1000",
+        ]);
+        for (namespace, option) in [
+            ("pid", "--pid=container:host"),
+            ("ipc", "--ipc=container:host"),
+            ("net", "--network=container:host"),
+        ] {
+            let link = format!("/proc/self/ns/{namespace}");
+            let show = [IMAGE, "readlink", &link];
+            let joined = side.cli(&[&["run", "--rm", option] as &[&str], &show].concat());
+            let apart = side.cli(&[&["run", "--rm"] as &[&str], &show].concat());
+            let own = side.cli(&["exec", "host", "readlink", &link]);
+            assert_eq!(joined, own);
+            assert_ne!(apart, own);
+        }
+    }
+    // What it sees there, and that it cannot have two.
+    let in_its_processes = ["run", "--rm", "--pid", "container:host", IMAGE];
+    compare(
+        &sides,
+        &[
+            &[&in_its_processes as &[&str], &["cat", "/proc/1/cmdline"]].concat(),
+            &[
+                "!",
+                "run",
+                "--rm",
+                "--pid",
+                "container:nonesuch",
+                IMAGE,
+                "true",
+            ],
+            &["rm", "--force", "host"],
+            &["!", "run", "--rm", "--ipc", "container:host", IMAGE, "true"],
+        ],
+    );
+}
+
+#[test]
+fn all_ports_that_an_image_exposes_are_published() {
+    let test = "all_ports_that_an_image_exposes_are_published";
+    let _turn = blocking_turn();
+    let Some(sides) = sides(test) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let root = host::image(dir.path()).unwrap();
+    for side in &sides {
+        let ports = ["--change", "EXPOSE 80/tcp 53/udp"];
+        let import = [
+            "import",
+            ports[0],
+            ports[1],
+            root.to_str().unwrap(),
+            "exposes",
+        ];
+        side.cli(&import);
+        let run = ["run", "-d", "-P", "--name", "open", "--expose", "90"];
+        side.cli(&[&run as &[&str], &["exposes", "sleep", "1000"]].concat());
+    }
+    let [ours, oracle] = sides.each_ref().map(|side| {
+        let ports = side.cli(&["port", "open"]);
+        let mut ports: Vec<_> = ports
+            .lines()
+            // One of the host's, whichever is free.
+            .map(|line| {
+                let (named, port) = line.rsplit_once(':').unwrap();
+                let port: u16 = port.parse().unwrap();
+                assert!(port >= 32_768, "{line}");
+                named.to_owned()
+            })
+            .filter(|named| !named.contains('['))
+            .collect();
+        ports.sort();
+        side.cli(&["rm", "--force", "open"]);
+        side.cli(&["rmi", "exposes"]);
+        ports
+    });
+    assert_eq!(ours, oracle);
+    assert_eq!(ours.len(), 3);
+}
+
+#[test]
+fn rates_of_a_disk_are_dockers() {
+    let test = "rates_of_a_disk_are_dockers";
+    let _turn = blocking_turn();
+    let Some(sides) = sides(test) else { return };
+    let disks = std::fs::read_dir("/sys/block").unwrap().flatten();
+    let mut disks = disks.map(|disk| format!("/dev/{}", disk.file_name().display()));
+    let Some(disk) = disks.find(|disk| std::path::Path::new(disk).exists()) else {
+        return skip(test, "there is no disk");
+    };
+    let show = "cd /sys/fs/cgroup/blkio && grep . blkio.throttle.*_device";
+    for (option, rate) in [
+        ("--device-read-bps", "1mb"),
+        ("--device-write-bps", "2mb"),
+        ("--device-read-iops", "100"),
+        ("--device-write-iops", "200"),
+    ] {
+        let rate = format!("{disk}:{rate}");
+        let run = ["run", "--rm", option, &rate, IMAGE, "sh", "-c", show];
+        compare(&sides, &[&run]);
+        let seen = sides[0].see(&run);
+        assert_eq!(seen.output.lines().count(), 1, "{seen:?}");
+    }
+    let wrong = format!("{disk}:fast");
+    for refused in [&wrong, "/dev/nonesuch:1mb", "/dev:1mb"] {
+        let run = [
+            "!",
+            "run",
+            "--rm",
+            "--device-read-bps",
+            refused,
+            IMAGE,
+            "true",
+        ];
+        compare(&sides, &[&run]);
     }
 }

@@ -200,6 +200,45 @@ fn users_of_its_own_by_a_flag() {
     ];
     let said = say(&side, &[&run as &[&str], &["sh", "-c", line]].concat());
     assert_eq!(said, "0\n0:0\n0\n0");
+
+    // Who joins it is one of them, too, whatever it may do there.
+    let options = ["run", "-d", "--name", "users", "--userns", "private"];
+    let more = ["--cap-add", "SYS_ADMIN", IMAGE, "sleep", "1000"];
+    say(&side, &[&options as &[&str], &more].concat());
+    let pid = say(&side, &["inspect", "--format", "{{.State.Pid}}", "users"]);
+    let of_first = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+    let map = "cat /proc/self/uid_map /proc/self/gid_map";
+    let exec = |options: &[&str], line| {
+        say(
+            &side,
+            &[&["exec"] as &[&str], options, &["users", "sh", "-c", line]].concat(),
+        )
+    };
+    let maps = [of_first("uid_map"), of_first("gid_map")].concat();
+    assert_eq!(exec(&[], map), maps.trim_end());
+    let own = fs::read_link(format!("/proc/{pid}/ns/user")).unwrap();
+    let seen = exec(&[], "readlink /proc/self/ns/user");
+    assert_eq!(seen, own.display().to_string());
+    let first = of_first("uid_map");
+    let first = first.split_whitespace().nth(1).unwrap();
+    let line = "id -u; id -g; id -G; touch /dev/shm/made; grep CapEff /proc/self/status";
+    let said = exec(&["-u", "7:8"], line);
+    assert_eq!(said, "7\n8\n8\nCapEff:\t0000000000000000");
+    let made = format!("/proc/{pid}/root/dev/shm/made");
+    let made = std::os::unix::fs::MetadataExt::uid(&fs::metadata(made).unwrap());
+    assert_eq!(made, first.parse::<u32>().unwrap() + 7);
+    let capabilities = "grep -E '^Cap(Eff|Bnd)' /proc/self/status";
+    let of_first = of_first("status");
+    let of_first = of_first
+        .lines()
+        .filter(|line| line.starts_with("CapEff") || line.starts_with("CapBnd"));
+    let mut of_first: Vec<_> = of_first.collect();
+    let said = exec(&[], capabilities);
+    let mut said: Vec<_> = said.lines().collect();
+    of_first.sort_unstable();
+    said.sort_unstable();
+    assert_eq!(said, of_first);
+    say(&side, &["rm", "-f", "users"]);
     for (mode, why) in [
         ("keep-id", "a range of its own (private)"),
         ("container:x", "a range of its own (private)"),
@@ -373,4 +412,111 @@ fn a_container_is_limited_as_soon_as_it_runs() {
         assert!(limits.contains("memory.max 67108864"), "{limits}");
         say(&side, &["rm", "-f", "new"]);
     }
+}
+
+#[test]
+fn a_policy_that_is_asked_for_holds_the_container() {
+    let test = "a_policy_that_is_asked_for_holds_the_container";
+    let _turn = blocking_turn();
+    let Some(mut side) = ours(test) else { return };
+    side.agent_mut().hold_by(
+        r#"
+        version = 1
+        mode = "enforce"
+        [[policy]]
+        name = "small"
+        match = { labels = { "plimsoll.policy" = "small" } }
+        [policy.limits]
+        "pids.max" = 7
+        "#,
+    );
+    let run = |name, options: &[&str]| {
+        let line = ["run", "-d", "--name", name, "--network", "none"];
+        say(
+            &side,
+            &[&line as &[&str], options, &[IMAGE, "sleep", "1000"]].concat(),
+        );
+    };
+    run("asked", &["--policy", "small"]);
+    run("other", &[]);
+    let limits = |name| say(&side, &["limit", name]);
+    host::wait_until("the policy's limit", || {
+        limits("asked").contains("pids.max 7")
+    });
+    assert!(
+        !limits("other").contains("pids.max 7"),
+        "{}",
+        limits("other")
+    );
+    let why = say(&side, &["why", "asked"]);
+    assert!(why.contains("small"), "{why}");
+    say(&side, &["rm", "-f", "asked", "other"]);
+}
+
+#[test]
+fn signals_stay_with_the_command_line_when_that_is_asked_for() {
+    let test = "signals_stay_with_the_command_line_when_that_is_asked_for";
+    let _turn = blocking_turn();
+    let Some(side) = ours(test) else { return };
+    let line = ["--name", "deaf", "--network", "none", IMAGE];
+    let program = [
+        "sh",
+        "-c",
+        "trap 'exit 5' TERM; while :; do sleep 0.1; done",
+    ];
+    let running = || {
+        let state = ["inspect", "--format", "{{.State.Running}}", "deaf"];
+        command(&side, &state).output().unwrap().stdout == b"true\n"
+    };
+    for (options, status, goes_on) in [
+        (&["--sig-proxy=false"] as &[&str], None, true),
+        (&[], Some(5), false),
+    ] {
+        let arguments = [&["run"], options, &line, &program].concat();
+        let mut client = command(&side, &arguments).spawn().unwrap();
+        host::wait_until("the container", running);
+        // The trap comes a moment after the start.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(client.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        assert_eq!(client.wait().unwrap().code(), status);
+        assert_eq!(running(), goes_on);
+        say(&side, &["rm", "-f", "deaf"]);
+    }
+}
+
+#[test]
+fn no_descriptor_leads_to_the_hosts_files() {
+    let test = "no_descriptor_leads_to_the_hosts_files";
+    let _turn = blocking_turn();
+    let Some(side) = ours(test) else { return };
+    let [busybox] = match host::programs(["busybox"]) {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    // It would run in there: it is static, and the image has its own elsewhere.
+    assert_ne!(busybox, Path::new("/bin/busybox"));
+    let run = ["run", "-d", "--name", "within", "--network", "none"];
+    say(
+        &side,
+        &[&run as &[&str], &[IMAGE, "sleep", "1000"]].concat(),
+    );
+    for number in 3..48 {
+        let path = format!(
+            "/proc/self/fd/{number}/../../../../../../..{}",
+            busybox.display()
+        );
+        for way in [
+            &["run", "--rm", "--network", "none", IMAGE] as &[&str],
+            &["exec", "within"],
+        ] {
+            let program = [&path, "echo", "out"];
+            let Output { status, stdout, .. } =
+                command(&side, &[way, &program].concat()).output().unwrap();
+            assert!(!status.success(), "{path}");
+            // Why it could not be run is told there, as Docker has it.
+            assert!(!stdout.ends_with(b"out\n"), "{path}");
+        }
+    }
+    say(&side, &["rm", "-f", "within"]);
 }
