@@ -4,11 +4,15 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use plimsoll::cgroup::{Layout, Mode};
 use plimsoll::launch::shim::Stdio;
 use serde_json::json;
 
 use super::bundle::{Dock, mounts};
 use super::cgroups::kill;
+use crate::support::skip;
 
 #[test]
 fn capabilities_and_filter_are_those_asked_for_first_or_joined() {
@@ -186,4 +190,38 @@ fn what_cannot_be_enforced_is_refused_by_name() {
     let refusal = made.map(drop).unwrap_err().to_string();
     assert!(refusal.contains("rdma"), "{refusal}");
     assert!(!dock.state("a").exists());
+}
+
+/// A host is hybrid by any hierarchy of v1, also one that has nothing to do with devices.
+#[test]
+fn disks_are_forbidden_beside_a_hierarchy_without_devices() {
+    let test = "disks_are_forbidden_beside_a_hierarchy_without_devices";
+    let Some(dock) = Dock::new(test) else { return };
+    if Layout::detect().unwrap().mode() != Mode::Unified {
+        return skip(test, "not a v2 host");
+    }
+    let named = dock.file("named");
+    fs::create_dir(&named).unwrap();
+    let line = "mknod /tmp/disk b 8 0; head -c 1 /tmp/disk 2>&1; rm /tmp/disk";
+    let seen = std::thread::scope(|scope| {
+        // What a thread mounts in a namespace of its own is gone with it.
+        let alone = scope.spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNS).unwrap();
+            let nothing = None::<&str>;
+            let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+            mount(nothing, "/", nothing, private, nothing).unwrap();
+            let options = Some("none,name=plimsoll-test");
+            mount(
+                Some("named"),
+                &named,
+                Some("cgroup"),
+                MsFlags::empty(),
+                options,
+            )
+            .unwrap();
+            dock.say("a", line, |_| {}).0
+        });
+        alone.join().unwrap()
+    });
+    assert!(seen.contains("Operation not permitted"), "{seen}");
 }
