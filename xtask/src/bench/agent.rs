@@ -1,6 +1,7 @@
 //! The agent as it is installed, with a configuration, socket and port of its own.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,8 +46,22 @@ impl Variant {
 pub(crate) struct Agent {
     pub(crate) process: Process,
     address: SocketAddr,
-    folder: PathBuf,
-    run_dir: PathBuf,
+    /// After the process, which has something mounted there as long as it runs.
+    folder: Own,
+    run_dir: Own,
+}
+
+/// A directory that is removed with this.
+struct Own(PathBuf);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0)
+            && error.kind() != ErrorKind::NotFound
+        {
+            println!("bench: {} is left: {error}", self.0.display());
+        }
+    }
 }
 
 impl Agent {
@@ -102,8 +117,8 @@ run_dir = \"{run}\"
         let mut agent = Self {
             process,
             address,
-            folder,
-            run_dir,
+            folder: Own(folder),
+            run_dir: Own(run_dir),
         };
         interrupt::poll("the agent's first reading", READY, || {
             { agent.process.check().is_err() || http::get(address, "/readyz").is_ok() }
@@ -118,7 +133,7 @@ run_dir = \"{run}\"
         let mut command = Command::new(workspace::root().join(AGENT));
         command
             .arg("--socket")
-            .arg(self.folder.join("plimsoll.sock"));
+            .arg(self.folder.0.join("plimsoll.sock"));
         command
     }
 
@@ -133,20 +148,12 @@ run_dir = \"{run}\"
 
     /// Of a container that `--rm` was said for.
     pub(crate) fn bundle(&self, id: &str) -> PathBuf {
-        self.run_dir.join("bundles").join(id)
+        self.run_dir.0.join("bundles").join(id)
     }
 
     fn log(&self) -> String {
-        let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        let log = fs::read_to_string(self.folder.0.join("log")).unwrap_or_default();
         format!("the agent, which logged:\n{log}")
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        // The process goes by its own drop; its open log does not keep the folder.
-        let _ = fs::remove_dir_all(&self.folder);
-        let _ = fs::remove_dir_all(&self.run_dir);
     }
 }
 
