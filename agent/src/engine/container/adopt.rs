@@ -116,7 +116,11 @@ impl Shared {
         for id in ids {
             let dir = self.dir(&id);
             let settings = match dir.settings() {
-                Ok(settings) => settings,
+                Ok(mut settings) => {
+                    // Earlier agents kept what clients called them.
+                    self.parts.name_networks(&mut settings.body);
+                    settings
+                }
                 Err(error) => {
                     tracing::error!(container = %id, %error, "record not understood; left as it is");
                     self.stand_in(&dir, &id, &error)

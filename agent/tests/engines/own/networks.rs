@@ -270,3 +270,115 @@ fn addresses_and_names_are_as_asked_for() {
         assert!(!ours.errors.contains("find image"), "{ours:?}");
     }
 }
+
+const NETWORKS: &str =
+    "{{.HostConfig.NetworkMode}}:{{range $name, $_ := .NetworkSettings.Networks}} {{$name}}{{end}}";
+
+fn sleeper(name: &'static str, options: &[&'static str]) -> Vec<&'static str> {
+    let run = ["run", "-d", "--name", name];
+    [&run as &[&str], options, &[IMAGE, "sleep", "1000"]].concat()
+}
+
+/// What a container left it is not in again, and what it joined it stays in, however either is called.
+#[test]
+fn networks_are_joined_and_left_for_good() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("networks_are_joined_and_left_for_good") else {
+        return;
+    };
+    let inspect: fn(&'static str) -> [&'static str; 4] =
+        |name| ["inspect", "--format", NETWORKS, name];
+    let restart: fn(&'static str) -> [&'static str; 4] = |name| ["restart", "--time", "0", name];
+    compare(
+        &sides,
+        &[
+            &["network", "create", "--subnet", "10.134.0.0/24", "net"],
+            &sleeper("box", &[]),
+            &inspect("box"),
+            &["network", "connect", "net", "box"],
+            &["network", "disconnect", "bridge", "box"],
+            &restart("box"),
+            &["!", "network", "disconnect", "bridge", "box"],
+            &["exec", "box", "ls", "/sys/class/net"],
+            &sleeper("alone", &["--network", "none"]),
+            &["network", "disconnect", "none", "alone"],
+            &["network", "connect", "net", "alone"],
+            &restart("alone"),
+            &["exec", "alone", "ls", "/sys/class/net"],
+            &["rm", "--force", "box", "alone"],
+            &["network", "rm", "net"],
+        ],
+    );
+    // By its id, and by the beginning of that.
+    for side in &sides {
+        let id = side.cli(&["network", "create", "--subnet", "10.135.0.0/24", "ided"]);
+        for id in [&id, &id[..20]] {
+            let run = ["run", "-d", "--name", "by-id", "--network", id];
+            side.cli(&[&run as &[&str], &[IMAGE, "sleep", "1000"]].concat());
+            let connected = side.see(&["network", "connect", "ided", "by-id"]);
+            assert_ne!(connected.status, Some(0), "{connected:?}");
+            side.cli(&["network", "disconnect", "ided", "by-id"]);
+            side.cli(&["rm", "--force", "by-id"]);
+        }
+        side.cli(&["network", "rm", "ided"]);
+    }
+}
+
+#[test]
+fn a_network_that_is_gone_can_be_left() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("a_network_that_is_gone_can_be_left") else {
+        return;
+    };
+    compare(
+        &sides,
+        &[
+            &["network", "create", "--subnet", "10.136.0.0/24", "stays"],
+            &["network", "create", "--subnet", "10.137.0.0/24", "goes"],
+            &sleeper("box", &["--network", "stays"]),
+            &["network", "connect", "goes", "box"],
+            &["stop", "--time", "0", "box"],
+            &["network", "rm", "goes"],
+            &["!", "start", "box"],
+            &["network", "disconnect", "--force", "goes", "box"],
+            &["start", "box"],
+            &["inspect", "--format", NETWORKS, "box"],
+            &["rm", "--force", "box"],
+            &["network", "rm", "stays"],
+        ],
+    );
+}
+
+/// Whose namespaces a container shares is not another's who has the name later.
+#[test]
+fn who_joins_a_container_joins_that_one() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("who_joins_a_container_joins_that_one") else {
+        return;
+    };
+    let join = ["--network", "container:web", "--pid", "container:web"];
+    let modes = "{{.HostConfig.NetworkMode}} {{.HostConfig.PidMode}}";
+    compare(
+        &sides,
+        &[
+            &sleeper("web", &["--hostname", "first"]),
+            &sleeper("side", &join),
+            &["inspect", "--format", modes, "side"],
+            &["rename", "web", "old"],
+            &sleeper("web", &["--hostname", "second"]),
+            &["restart", "--time", "0", "side"],
+            &["exec", "side", "hostname"],
+            // Through one that shares it itself.
+            &[
+                "run",
+                "--rm",
+                "--network",
+                "container:side",
+                IMAGE,
+                "cat",
+                "/etc/hostname",
+            ],
+            &["rm", "--force", "side", "web", "old"],
+        ],
+    );
+}

@@ -47,25 +47,20 @@ impl Parts {
             image = Some(digest.to_string());
         }
         spec::command(body, None)?;
+        self.name_networks(body);
+        shared.identify_joined(body.host_config.get_or_insert_default())?;
         let host = body.host_config.clone().unwrap_or_default();
         let mode = mode_of(host.network_mode.as_deref());
-        match &mode {
-            NetworkMode::Named(name) => {
-                let found = self.networks.inspect(name).map(drop);
-                found.map_err(|error| EngineError::from(error).of_a_wish())?;
-            }
-            NetworkMode::Container(name) => {
-                let found = shared.registry.resolve(name).map(drop);
-                found.map_err(EngineError::of_a_wish)?;
-            }
-            NetworkMode::None | NetworkMode::Host => {}
+        if let NetworkMode::Named(name) = &mode {
+            let found = self.networks.inspect(name).map(drop);
+            found.map_err(|error| EngineError::from(error).of_a_wish())?;
         }
         if body.hostname.as_deref().is_none_or(str::is_empty) {
             body.hostname = match mode {
                 NetworkMode::Host => Some(host_name()),
-                NetworkMode::Container(ref name) => shared
+                NetworkMode::Container(ref other) => shared
                     .registry
-                    .resolve(name)?
+                    .resolve(other)?
                     .settings()
                     .body
                     .hostname

@@ -10,7 +10,7 @@ use super::network::{asked, wish};
 use crate::engine::container::cell::Cell;
 use crate::engine::container::model::{Record, Settings};
 use crate::engine::container::{EngineError, ErrorKind};
-use crate::engine::network::NetworkMode;
+use crate::engine::network::{NetworkError, NetworkMode};
 
 impl Parts {
     /// Networks that a container is in when it runs.
@@ -83,8 +83,19 @@ impl Parts {
     ) -> Result<(), EngineError> {
         let record = cell.require()?;
         let settings = &record.settings;
-        let name = self.name_of(network)?;
-        if !self.wishes(settings).contains(&name) {
+        let wishes = self.wishes(settings);
+        let name = match self.networks.inspect(network) {
+            // Of a network that was removed the name is left, which keeps the container from starting.
+            Err(NetworkError::NotFound(_)) if wishes.iter().any(|wish| wish == network) => {
+                network.to_owned()
+            }
+            found => found?.name.unwrap_or_default(),
+        };
+        // Docker wants one that is in no network to leave that before it joins one; there is nothing to leave.
+        if mode(settings) == NetworkMode::None && name == NetworkMode::None.to_string() {
+            return Ok(());
+        }
+        if !wishes.contains(&name) {
             return Err(conflict(&format!(
                 "container {} is not connected to the network {name}",
                 settings.id
@@ -110,7 +121,7 @@ impl Parts {
                 endpoints.remove(&name);
             }
             if is_first {
-                let left = asked(settings).into_keys().next();
+                let left = asked(settings).into_keys().min();
                 let host = settings.body.host_config.get_or_insert_default();
                 host.network_mode = Some(left.unwrap_or_else(|| "none".to_owned()));
             }

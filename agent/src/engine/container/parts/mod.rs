@@ -10,6 +10,7 @@ mod image;
 mod joined;
 mod names;
 mod network;
+mod normalise;
 mod prepare;
 mod size;
 mod update;

@@ -1,13 +1,16 @@
 //! The files by which a container knows names: `hostname`, `hosts`, `resolv.conf`. They are written where they
 //! are, because a container that runs has them mounted.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Parts;
 use super::complete::mode_of;
 use crate::engine::container::EngineError;
+use crate::engine::container::cell::Cell;
 use crate::engine::container::handle::Shared;
 use crate::engine::container::model::{ContainerDir, Settings};
 use crate::engine::network::{
@@ -41,7 +44,7 @@ impl Parts {
         put(HOSTNAME, &hostname(name))?;
         match mode(settings) {
             NetworkMode::Container(other) => {
-                return Ok(files(shared.registry.resolve(&other)?.dir.bundle()));
+                return Ok(files(owner_of_files(shared, &other)?.dir.bundle()));
             }
             NetworkMode::Host => {
                 for (file, own) in [(HOSTS, "/etc/hosts"), (RESOLV_CONF, "/etc/resolv.conf")] {
@@ -93,6 +96,21 @@ impl Parts {
         let file = directory.join(RESOLV_CONF);
         fs::write(&file, text).map_err(EngineError::io("write", &file))
     }
+}
+
+/// Whose files a container has that shares another's network, which may be a third one's.
+fn owner_of_files(shared: &Shared, other: &str) -> Result<Arc<Cell>, EngineError> {
+    let mut cell = shared.registry.resolve(other)?;
+    let mut seen = BTreeSet::new();
+    while let NetworkMode::Container(next) = mode(&cell.settings()) {
+        // By names that became others', as earlier agents kept them.
+        if !seen.insert(cell.id.clone()) {
+            let text = format!("containers share each other's network: {}", cell.id);
+            return Err(EngineError::Invalid(text));
+        }
+        cell = shared.registry.resolve(&next)?;
+    }
+    Ok(cell)
 }
 
 pub(super) fn mode(settings: &Settings) -> NetworkMode {

@@ -168,16 +168,11 @@ impl Parts {
     }
 }
 
-/// `NetworkingConfig.EndpointsConfig`.
+/// `NetworkingConfig.EndpointsConfig`, by name: see [`normalise`](super::normalise).
 pub(super) fn asked(settings: &Settings) -> HashMap<String, EndpointSettings> {
     let config = settings.body.networking_config.as_ref();
     let endpoints = config.and_then(|config| config.endpoints_config.clone());
-    let mut endpoints = endpoints.unwrap_or_default();
-    // The client's other name of the first one.
-    if let Some(default) = endpoints.remove("default") {
-        endpoints.insert(mode(settings).to_string(), default);
-    }
-    endpoints
+    endpoints.unwrap_or_default()
 }
 
 pub(super) fn wish(
