@@ -90,14 +90,10 @@ impl Networks {
         Ok(())
     }
 
-    /// What a container is attached to.
+    /// What a container is attached to, by name of network.
     pub fn endpoints(&self, container: &str) -> Vec<Endpoint> {
         let state = self.state();
-        let of_container = state
-            .endpoints
-            .values()
-            .filter(|one| one.container == container);
-        of_container.cloned().collect()
+        state.endpoints_of_container(container).cloned().collect()
     }
 
     /// A container has a new name: others find it by that.

@@ -17,13 +17,6 @@ pub enum NetworkMode {
     Named(String),
 }
 
-impl NetworkMode {
-    /// Whether Docker would call it user-defined, where containers know each other by name.
-    pub fn is_user_defined(&self) -> bool {
-        matches!(self, Self::Named(name) if name != super::DEFAULT_NETWORK)
-    }
-}
-
 impl FromStr for NetworkMode {
     type Err = Infallible;
 
@@ -70,7 +63,5 @@ mod tests {
         }
         let Ok(default) = "default".parse::<NetworkMode>();
         assert_eq!(default, NetworkMode::Named("bridge".into()));
-        assert!(!default.is_user_defined());
-        assert!(NetworkMode::Named("back".into()).is_user_defined());
     }
 }

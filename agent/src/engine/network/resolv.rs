@@ -26,7 +26,11 @@ pub enum Resolver {
     Hosts {
         /// Where our responder is, for hosts whose own is on their loopback, out of a container's reach.
         otherwise: Option<IpAddr>,
+        /// Whether it reaches those with IPv6 addresses.
+        ipv6: bool,
     },
+    /// Whom the host asks, on its loopback too: a container in the host's network namespace.
+    AsHost,
     /// Our responder, which knows the containers of a network, at the bridge's address.
     Ours(IpAddr),
 }
@@ -69,10 +73,13 @@ impl ResolvConf {
     pub fn for_container(&self, wish: &Self, resolver: Resolver) -> Self {
         let servers = match resolver {
             Resolver::Ours(gateway) => vec![gateway],
-            Resolver::Hosts { .. } if !wish.servers.is_empty() => wish.servers.clone(),
-            Resolver::Hosts { otherwise } => {
-                let reachable = self.servers.iter().filter(|server| !server.is_loopback());
-                let reachable: Vec<IpAddr> = reachable.copied().collect();
+            _ if !wish.servers.is_empty() => wish.servers.clone(),
+            Resolver::AsHost => self.servers.clone(),
+            Resolver::Hosts { otherwise, ipv6 } => {
+                let is_reachable =
+                    |server: &&IpAddr| !server.is_loopback() && (ipv6 || server.is_ipv4());
+                let reachable: Vec<IpAddr> =
+                    self.servers.iter().filter(is_reachable).copied().collect();
                 if reachable.is_empty() {
                     otherwise.into_iter().collect()
                 } else {
@@ -131,6 +138,7 @@ mod tests {
         let host = ResolvConf::parse(HOST);
         let resolver = Resolver::Hosts {
             otherwise: Some(gateway()),
+            ipv6: true,
         };
         let text = host
             .for_container(&ResolvConf::default(), resolver)
@@ -146,6 +154,7 @@ mod tests {
         let host = ResolvConf::parse("nameserver 127.0.0.53\n");
         let resolver = Resolver::Hosts {
             otherwise: Some(gateway()),
+            ipv6: true,
         };
         let text = host
             .for_container(&ResolvConf::default(), resolver)
@@ -166,8 +175,39 @@ mod tests {
     #[test]
     fn wished_servers_are_asked_directly_in_the_default_network() {
         let wish = ResolvConf::parse("nameserver 9.9.9.9\n");
-        let conf =
-            ResolvConf::parse(HOST).for_container(&wish, Resolver::Hosts { otherwise: None });
+        let resolver = Resolver::Hosts {
+            otherwise: None,
+            ipv6: false,
+        };
+        let conf = ResolvConf::parse(HOST).for_container(&wish, resolver);
         assert_eq!(conf.servers, ["9.9.9.9".parse::<IpAddr>().unwrap()]);
+    }
+
+    #[test]
+    fn servers_in_ipv6_are_for_containers_with_ipv6() {
+        let servers = |host: &str, ipv6| {
+            let resolver = Resolver::Hosts {
+                otherwise: Some(gateway()),
+                ipv6,
+            };
+            let conf = ResolvConf::parse(host).for_container(&ResolvConf::default(), resolver);
+            conf.to_text()
+        };
+        let both = "nameserver fd00::53\nnameserver 10.0.0.53\n";
+        assert_eq!(servers(both, true), both);
+        assert_eq!(servers(both, false), "nameserver 10.0.0.53\n");
+        let alone = "nameserver fd00::53\n";
+        assert_eq!(servers(alone, false), "nameserver 172.18.0.1\n");
+    }
+
+    #[test]
+    fn in_the_hosts_network_its_loopback_is_reached() {
+        let host = ResolvConf::parse("nameserver 127.0.0.53\nsearch corp.example\n");
+        let wish = ResolvConf::parse("search x.y\n");
+        let conf = host.for_container(&wish, Resolver::AsHost);
+        assert_eq!(conf.to_text(), "nameserver 127.0.0.53\nsearch x.y\n");
+        let wish = ResolvConf::parse("nameserver 9.9.9.9\n");
+        let conf = host.for_container(&wish, Resolver::AsHost);
+        assert_eq!(conf.to_text(), "nameserver 9.9.9.9\nsearch corp.example\n");
     }
 }

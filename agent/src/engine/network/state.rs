@@ -64,6 +64,26 @@ impl State {
             .filter(move |endpoint| endpoint.network == network)
     }
 
+    /// Those of a container, by name of network.
+    pub(super) fn endpoints_of_container(
+        &self,
+        container: &str,
+    ) -> impl Iterator<Item = &Endpoint> {
+        let endpoints = self.endpoints.values();
+        let mut endpoints: Vec<_> = endpoints.filter(|one| one.container == container).collect();
+        endpoints.sort_by_key(|one| self.networks.get(&one.network).map(|network| &network.name));
+        endpoints.into_iter()
+    }
+
+    /// Those of a container by which it may go out; it takes the first.
+    pub(super) fn ways_out(&self, container: &str) -> impl Iterator<Item = &Endpoint> {
+        let leads_out = |one: &&Endpoint| {
+            let network = self.networks.get(&one.network);
+            network.is_some_and(|network| !network.internal) && !self.leaving.contains(&one.id)
+        };
+        self.endpoints_of_container(container).filter(leads_out)
+    }
+
     /// Subnets of all networks, with their names.
     pub(super) fn subnets(&self) -> impl Iterator<Item = (IpNet, &str)> {
         self.networks.values().flat_map(|network| {

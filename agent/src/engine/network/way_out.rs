@@ -37,15 +37,7 @@ impl Networks {
     /// One gateway of each family.
     fn ways_out(&self, container: &str) -> Vec<IpAddr> {
         let state = self.state();
-        let mut out: Vec<_> = state
-            .endpoints
-            .values()
-            .filter(|one| one.container == container && !state.leaving.contains(&one.id))
-            .filter_map(|one| Some((state.networks.get(&one.network)?, one)))
-            .filter(|(network, _)| !network.internal)
-            .collect();
-        out.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
-        let gateways = || out.iter().flat_map(|(_, endpoint)| &endpoint.gateways);
+        let gateways = || state.ways_out(container).flat_map(|one| &one.gateways);
         let v4 = gateways().find(|gateway| gateway.is_ipv4());
         let v6 = gateways().find(|gateway| gateway.is_ipv6());
         v4.into_iter().chain(v6).copied().collect()

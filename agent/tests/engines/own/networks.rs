@@ -382,3 +382,45 @@ fn who_joins_a_container_joins_that_one() {
         ],
     );
 }
+
+/// Who answers a container's questions, as far as the same can be said of both: Docker's answers on the container's
+/// loopback, ours at the gateway.
+#[test]
+fn names_are_asked_of_whom_docker_asks() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("names_are_asked_of_whom_docker_asks") else {
+        return;
+    };
+    let run: fn(&[&'static str], &'static str) -> Vec<&'static str> = |options, line| {
+        let run: &[&str] = &["run", "--rm", "--network", "host"];
+        [run, options, &[IMAGE, "sh", "-c", line]].concat()
+    };
+    let found = "until nslookup web 2>&1 | grep -q 10.138.0.2; do sleep 0.1; done; echo found";
+    compare(
+        &sides,
+        &[
+            &run(
+                &[
+                    "--dns",
+                    "9.9.9.9",
+                    "--dns-search",
+                    "x.y",
+                    "--dns-option",
+                    "ndots:3",
+                ],
+                "grep -v '^#' /etc/resolv.conf | grep . | sort",
+            ),
+            &run(
+                &["--add-host", "gate:host-gateway"],
+                "grep -cw gate /etc/hosts",
+            ),
+            &["network", "create", "--subnet", "10.138.0.0/24", "net"],
+            &sleeper("web", &["--network", "net"]),
+            &sleeper("late", &[]),
+            &["network", "connect", "net", "late"],
+            &["exec", "late", "timeout", "9", "sh", "-c", found],
+            &["rm", "--force", "web", "late"],
+            &["network", "rm", "net"],
+        ],
+    );
+}

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::engine::container::cell::Cell;
 use crate::engine::container::handle::Shared;
 use crate::engine::container::model::{ContainerDir, Settings};
 use crate::engine::network::{
-    Endpoint, ExtraHost, NetworkMode, ResolvConf, Resolver, hostname, hosts,
+    DEFAULT_NETWORK, Endpoint, ExtraHost, NetworkMode, ResolvConf, Resolver, hostname, hosts,
 };
 use crate::engine::spec::Files;
 
@@ -47,13 +47,22 @@ impl Parts {
                 return Ok(files(owner_of_files(shared, &other)?.dir.bundle()));
             }
             NetworkMode::Host => {
-                for (file, own) in [(HOSTS, "/etc/hosts"), (RESOLV_CONF, "/etc/resolv.conf")] {
-                    // A host without one.
-                    put(file, &fs::read_to_string(own).unwrap_or_default())?;
-                }
+                // A host may be without one.
+                let own = |file: &str| fs::read_to_string(file).unwrap_or_default();
                 let extra = extra_hosts(settings)?;
-                if !extra.is_empty() {
-                    put(HOSTS, &hosts(name, "", &extra, None, &[]))?;
+                if extra.is_empty() {
+                    put(HOSTS, &own("/etc/hosts"))?;
+                } else {
+                    // The host is where the container is.
+                    let host = Some(Ipv4Addr::LOCALHOST.into());
+                    put(HOSTS, &hosts(name, "", &extra, host, &[]))?;
+                }
+                let (wish, own) = (resolv_wish(settings), own("/etc/resolv.conf"));
+                if wish == ResolvConf::default() {
+                    put(RESOLV_CONF, &own)?;
+                } else {
+                    let conf = ResolvConf::parse(&own).for_container(&wish, Resolver::AsHost);
+                    put(RESOLV_CONF, &conf.to_text())?;
                 }
             }
             NetworkMode::None | NetworkMode::Named(_) => self.write_names(settings, path, &[])?,
@@ -61,7 +70,7 @@ impl Parts {
         Ok(files(path))
     }
 
-    /// Writes `hosts` and `resolv.conf` of a container with these endpoints.
+    /// Writes `hosts` and `resolv.conf` of a container with these endpoints, by name of network.
     pub(super) fn write_names(
         &self,
         settings: &Settings,
@@ -79,19 +88,18 @@ impl Parts {
         let file = directory.join(HOSTS);
         fs::write(&file, text).map_err(EngineError::io("write", &file))?;
 
-        let host = settings.host();
-        let words = |list: Option<&Vec<String>>| list.cloned().unwrap_or_default();
-        let wish = ResolvConf {
-            servers: servers(settings),
-            search: words(host.and_then(|host| host.dns_search.as_ref())),
-            options: words(host.and_then(|host| host.dns_options.as_ref())),
-        };
-        let resolver = match (mode(settings).is_user_defined(), gateway) {
-            (true, Some(gateway)) => Resolver::Ours(gateway),
-            (_, otherwise) => Resolver::Hosts { otherwise },
+        let mut named = endpoints
+            .iter()
+            .filter(|one| self.network_name(one) != DEFAULT_NETWORK);
+        let resolver = match named.find_map(|one| one.gateways.first().copied()) {
+            Some(gateway) => Resolver::Ours(gateway),
+            None => Resolver::Hosts {
+                otherwise: gateway,
+                ipv6: endpoints.iter().any(|one| one.ipv6().is_some()),
+            },
         };
         let text = ResolvConf::of_host()
-            .for_container(&wish, resolver)
+            .for_container(&resolv_wish(settings), resolver)
             .to_text();
         let file = directory.join(RESOLV_CONF);
         fs::write(&file, text).map_err(EngineError::io("write", &file))
@@ -119,6 +127,16 @@ pub(super) fn mode(settings: &Settings) -> NetworkMode {
             .host()
             .and_then(|host| host.network_mode.as_deref()),
     )
+}
+
+fn resolv_wish(settings: &Settings) -> ResolvConf {
+    let host = settings.host();
+    let words = |list: Option<&Vec<String>>| list.cloned().unwrap_or_default();
+    ResolvConf {
+        servers: servers(settings),
+        search: words(host.and_then(|host| host.dns_search.as_ref())),
+        options: words(host.and_then(|host| host.dns_options.as_ref())),
+    }
 }
 
 /// `--dns`.

@@ -26,20 +26,21 @@ impl Parts {
             return Ok(());
         };
         let netns = format!("/proc/{pid}/ns/net");
-        let mut endpoints = Vec::new();
         let asked = asked(settings);
         let others = asked.keys().filter(|name| **name != first);
+        let mut attached = false;
         for network in std::iter::once(&first).chain(others) {
             let mut wish = wish(settings, network, asked.get(network))?;
-            if endpoints.is_empty() {
+            if !attached {
                 wish.ports = publish(settings)?;
             }
             let endpoint =
                 self.networks
                     .attach(network, settings.id.as_str(), Path::new(&netns), &wish)?;
             self.tell("connect", settings, &endpoint);
-            endpoints.push(endpoint);
+            attached = true;
         }
+        let endpoints = self.networks.endpoints(settings.id.as_str());
         self.write_names(settings, dir.bundle(), &endpoints)
     }
 
@@ -70,7 +71,7 @@ impl Parts {
         );
     }
 
-    fn network_name(&self, endpoint: &Endpoint) -> String {
+    pub(super) fn network_name(&self, endpoint: &Endpoint) -> String {
         let network = self.networks.inspect(&endpoint.network);
         network
             .ok()
