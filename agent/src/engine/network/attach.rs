@@ -42,17 +42,7 @@ impl Networks {
             }
             return Err(error);
         }
-        for port in endpoint
-            .ports
-            .iter()
-            .filter(|port| port.protocol != Protocol::Tcp)
-        {
-            tell(conntrack::forget_port(
-                port.protocol,
-                port.host_port,
-                port.host_ip.is_ipv6(),
-            ));
-        }
+        forget_flows(&endpoint);
         Ok(endpoint)
     }
 
@@ -149,7 +139,7 @@ impl Networks {
         }
         let network = self.ensure_bridge(&mut state, &network)?;
         let addresses = state.addresses(&network, wish)?;
-        let reservations = publish(&state, &network, wish)?;
+        let reservations = publish(&state, &network, &wish.ports)?;
         let id = hexadecimal(&random()?);
         let first = addresses
             .first()
@@ -179,6 +169,18 @@ impl Networks {
             .insert(endpoint.id.clone(), endpoint.clone());
         self.tell_names(&state);
         Ok((network, endpoint))
+    }
+}
+
+/// Who asked an endpoint's ports before it had them, and keeps a port of its own, is to reach it.
+pub(super) fn forget_flows(endpoint: &Endpoint) {
+    let ports = endpoint.ports.iter();
+    for port in ports.filter(|port| port.protocol != Protocol::Tcp) {
+        tell(conntrack::forget_port(
+            port.protocol,
+            port.host_port,
+            port.host_ip.is_ipv6(),
+        ));
     }
 }
 

@@ -1,17 +1,70 @@
-//! Which ports of the host's a container gets.
+//! Which ports of the host's a container gets, and by which of its networks they lead to it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::record::{Network, Wish};
+use super::attach::forget_flows;
+use super::record::Network;
 use super::reservation::{self, Reservation};
 use super::state::State;
-use super::{NetworkError, Publish, Published};
+use super::{NetworkError, Networks, Publish, Published};
+
+impl Networks {
+    /// Has a container's ports lead to it by the network that it goes out by, so that answers go the way that
+    /// questions came. They are taken if it has none yet. To be called when it has joined a network or left one.
+    pub fn publish(&self, container: &str, ports: &[Publish]) -> Result<(), NetworkError> {
+        let mut state = self.state();
+        let Some(mut way_out) = state.ways_out(container).next().cloned() else {
+            return Ok(());
+        };
+        let holder = state
+            .endpoints_of_container(container)
+            .find(|one| !one.ports.is_empty())
+            .cloned();
+        let reservations = match holder {
+            Some(holder) if holder.id == way_out.id => return Ok(()),
+            Some(mut holder) => {
+                way_out.ports = std::mem::take(&mut holder.ports);
+                // First: two who have a port are worse than nobody, if the agent is killed here.
+                self.disk.keep_endpoint(&holder)?;
+                let reservations = state.ports.remove(&holder.id).unwrap_or_default();
+                state.endpoints.insert(holder.id.clone(), holder);
+                reservations
+            }
+            None => {
+                let network = state.find(&way_out.network)?;
+                let reservations = publish(&state, network, ports)?;
+                way_out.ports = reservations
+                    .iter()
+                    .map(|one| one.published.clone())
+                    .collect();
+                reservations
+            }
+        };
+        if reservations.is_empty() {
+            return Ok(());
+        }
+        self.disk.keep_endpoint(&way_out)?;
+        state.ports.insert(way_out.id.clone(), reservations);
+        state.endpoints.insert(way_out.id.clone(), way_out.clone());
+        drop(state);
+        self.load_rules()?;
+        forget_flows(&way_out);
+        Ok(())
+    }
+
+    /// The first, by name, of some networks that leads out: a container in them goes out by it.
+    pub fn first_way_out<'a>(&self, names: impl Iterator<Item = &'a String>) -> Option<&'a String> {
+        let state = self.state();
+        let leads_out = |name: &&String| state.find(name).is_ok_and(|network| !network.internal);
+        names.filter(leads_out).min()
+    }
+}
 
 /// Takes the ports. On an internal network none is reachable, and as with Docker none is published.
 pub(super) fn publish(
     state: &State,
     network: &Network,
-    wish: &Wish,
+    ports: &[Publish],
 ) -> Result<Vec<Reservation>, NetworkError> {
     if network.internal {
         return Ok(Vec::new());
@@ -23,7 +76,7 @@ pub(super) fn publish(
         .collect();
     let in_use = |port: &Published| given.iter().any(|other| clash(port, other));
     let mut all = Vec::new();
-    for one in &wish.ports {
+    for one in ports {
         all.extend(reservation::take(one, &host_ips(network, one)?, &in_use)?);
     }
     Ok(all)

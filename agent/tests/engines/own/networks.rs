@@ -424,3 +424,54 @@ fn names_are_asked_of_whom_docker_asks() {
         ],
     );
 }
+
+/// Published ports are had by the network that a container goes out by, whichever it is named first.
+#[test]
+fn ports_follow_the_way_out() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("ports_follow_the_way_out") else {
+        return;
+    };
+    let serve = "while :; do echo -e 'HTTP/1.0 200 OK\\r\\n\\r\\nserved' | nc -l -p 80; done";
+    let fetch = "for i in 1 2 3 4 5 6 7 8 9; do wget -qO- -T 1 http://127.0.0.1:18080/ && exit; sleep 0.2; done; exit 1";
+    let from_host: &[&str] = &["run", "--rm", "--network", "host", IMAGE, "sh", "-c", fetch];
+    let port: &[&str] = &["port", "web"];
+    let web = |network: &'static str| {
+        let run = ["run", "-d", "--name", "web", "-p", "127.0.0.1:18080:80"];
+        let rest = ["--network", network, IMAGE, "sh", "-c", serve];
+        [&run as &[&str], &rest].concat()
+    };
+    compare(
+        &sides,
+        &[
+            &["network", "create", "--subnet", "10.139.0.0/24", "mid"],
+            &["network", "create", "--subnet", "10.140.0.0/24", "aft"],
+            &[
+                "network",
+                "create",
+                "--internal",
+                "--subnet",
+                "10.141.0.0/24",
+                "inner",
+            ],
+            &web("inner"),
+            port,
+            &["network", "connect", "mid", "web"],
+            port,
+            from_host,
+            &["network", "connect", "aft", "web"],
+            port,
+            from_host,
+            &["network", "disconnect", "aft", "web"],
+            port,
+            from_host,
+            &["restart", "--time", "0", "web"],
+            port,
+            from_host,
+            &["network", "disconnect", "mid", "web"],
+            port,
+            &["rm", "--force", "web"],
+            &["network", "rm", "mid", "aft", "inner"],
+        ],
+    );
+}

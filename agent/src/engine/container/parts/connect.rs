@@ -6,7 +6,7 @@ use bollard::models::EndpointSettings;
 
 use super::Parts;
 use super::names::mode;
-use super::network::{asked, wish};
+use super::network::{asked, publish, wish};
 use crate::engine::container::cell::Cell;
 use crate::engine::container::model::{Record, Settings};
 use crate::engine::container::{EngineError, ErrorKind};
@@ -71,6 +71,12 @@ impl Parts {
         let netns = format!("/proc/{}/ns/net", process.pid);
         let id = settings.id.as_str();
         let endpoint = self.networks.attach(name, id, Path::new(&netns), &wish)?;
+        if let Err(error) = self.networks.publish(id, &publish(settings)?) {
+            if let Err(left) = self.networks.detach(&endpoint) {
+                tracing::warn!(container = id, error = %left, "a half-made attachment is left over");
+            }
+            return Err(error.into());
+        }
         self.tell("connect", settings, &endpoint);
         self.write_names(settings, cell.dir.bundle(), &self.networks.endpoints(id))
     }
@@ -129,11 +135,10 @@ impl Parts {
         if process.is_none() {
             return Ok(());
         }
-        self.write_names(
-            &cell.settings(),
-            cell.dir.bundle(),
-            &self.networks.endpoints(id),
-        )
+        let settings = cell.settings();
+        let endpoints = self.networks.endpoints(id);
+        self.write_names(&settings, cell.dir.bundle(), &endpoints)?;
+        Ok(self.networks.publish(id, &publish(&settings)?)?)
     }
 
     fn name_of(&self, network: &str) -> Result<String, EngineError> {

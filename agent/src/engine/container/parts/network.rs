@@ -28,17 +28,17 @@ impl Parts {
         let netns = format!("/proc/{pid}/ns/net");
         let asked = asked(settings);
         let others = asked.keys().filter(|name| **name != first);
-        let mut attached = false;
-        for network in std::iter::once(&first).chain(others) {
+        let all = std::iter::once(&first).chain(others);
+        let way_out = self.networks.first_way_out(all.clone());
+        for network in all {
             let mut wish = wish(settings, network, asked.get(network))?;
-            if !attached {
+            if way_out == Some(network) {
                 wish.ports = publish(settings)?;
             }
             let endpoint =
                 self.networks
                     .attach(network, settings.id.as_str(), Path::new(&netns), &wish)?;
             self.tell("connect", settings, &endpoint);
-            attached = true;
         }
         let endpoints = self.networks.endpoints(settings.id.as_str());
         self.write_names(settings, dir.bundle(), &endpoints)
@@ -222,7 +222,7 @@ pub(super) fn wish(
 }
 
 /// `-p` and `-P`.
-fn publish(settings: &Settings) -> Result<Vec<Publish>, EngineError> {
+pub(super) fn publish(settings: &Settings) -> Result<Vec<Publish>, EngineError> {
     let Some(host) = settings.host() else {
         return Ok(Vec::new());
     };
