@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::listener::{Responder, Sockets};
 use super::names::Names;
-use super::upstream::Favourite;
+use super::upstream::{DOMAIN, Favourite};
 use crate::engine::network::ResolvConf;
 
 /// After somebody else was found to have the port.
@@ -28,7 +28,9 @@ type Place = (String, u32, Ipv4Addr);
 pub fn host_resolvers() -> Upstreams {
     Arc::new(|| {
         let servers = ResolvConf::of_host().servers.into_iter();
-        servers.map(|server| SocketAddr::new(server, 53)).collect()
+        servers
+            .map(|server| SocketAddr::new(server, DOMAIN))
+            .collect()
     })
 }
 

@@ -4,23 +4,29 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-/// For one of them to answer. A resolver library asks again after five seconds (`resolv.conf(5)`), by when the next
-/// ones had their turn.
+/// Where resolvers are asked.
+pub(in crate::engine::network) const DOMAIN: u16 = 53;
+/// For one of them to answer.
 const PATIENCE: Duration = Duration::from_millis(1_500);
+/// For all of them. A resolver library asks again after five seconds (`resolv.conf(5)`).
+const PATIENCE_IN_ALL: Duration = Duration::from_secs(4);
 const LONGEST: usize = 65_535;
+/// Codes of answers that another server may have a better one than: SERVFAIL and REFUSED (RFC 1035, 4.1.1).
+const FAILURES: [u8; 2] = [2, 5];
 
 /// Which of them answered last: it is asked first.
 #[derive(Debug, Default)]
 pub(super) struct Favourite(Mutex<Option<SocketAddr>>);
 
 impl Favourite {
-    /// Asks one after the other. `None`: nobody answers.
+    /// Asks one after the other, and over UDP again while nobody answers: a datagram may be lost. One that fails
+    /// is passed over, as resolver libraries do; its answer is the last resort. `None`: nobody answers.
     pub(super) async fn ask(
         &self,
         servers: &[SocketAddr],
@@ -31,24 +37,45 @@ impl Favourite {
         let first = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Stable: the others keep the order they are listed in.
         servers.sort_by_key(|server| Some(*server) != first);
-        for server in servers {
-            let asked = async {
-                if datagram {
-                    by_datagram(server, question).await
-                } else {
-                    by_stream(server, question).await
+        let deadline = Instant::now() + PATIENCE_IN_ALL;
+        let mut failed = None;
+        loop {
+            let mut is_silent = false;
+            for server in &servers {
+                let left = deadline.saturating_duration_since(Instant::now());
+                match timeout(PATIENCE.min(left), ask(*server, question, datagram)).await {
+                    Ok(Ok(answer)) if is_failure(&answer) => failed = Some(answer),
+                    Ok(Ok(answer)) => {
+                        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(*server);
+                        return Some(answer);
+                    }
+                    Ok(Err(error)) => {
+                        tracing::debug!(%server, %error, "a resolver cannot be asked");
+                    }
+                    Err(_) => {
+                        tracing::debug!(%server, "a resolver is silent");
+                        is_silent = true;
+                    }
                 }
-            };
-            match timeout(PATIENCE, asked).await {
-                Ok(Ok(answer)) => {
-                    *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
-                    return Some(answer);
-                }
-                Ok(Err(error)) => tracing::debug!(%server, %error, "a resolver cannot be asked"),
-                Err(_) => tracing::debug!(%server, "a resolver is silent"),
+            }
+            if failed.is_some() || !is_silent || !datagram || Instant::now() >= deadline {
+                return failed;
             }
         }
-        None
+    }
+}
+
+fn is_failure(answer: &[u8]) -> bool {
+    answer
+        .get(3)
+        .is_some_and(|flags| FAILURES.contains(&(flags & 0x0f)))
+}
+
+async fn ask(server: SocketAddr, question: &[u8], datagram: bool) -> io::Result<Vec<u8>> {
+    if datagram {
+        by_datagram(server, question).await
+    } else {
+        by_stream(server, question).await
     }
 }
 
@@ -130,6 +157,51 @@ mod tests {
         };
         let (answer, ()) = tokio::join!(asking, answering);
         assert_eq!(answer[..3], [7, 7, 0x81]);
+    }
+
+    /// Answers each question with a code; `None`: not at all.
+    async fn serve(socket: &UdpSocket, codes: &[Option<u8>]) {
+        let mut buffer = [0; 64];
+        for code in codes {
+            let (length, asker) = socket.recv_from(&mut buffer).await.unwrap();
+            if let Some(code) = code {
+                buffer[2] |= 0x80;
+                buffer[3] = *code;
+                socket.send_to(&buffer[..length], asker).await.unwrap();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_fails_is_passed_over_and_is_the_last_resort() {
+        let failing = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let lively = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let servers = [failing.local_addr().unwrap(), lively.local_addr().unwrap()];
+        let favourite = Favourite::default();
+        for (code, other, answered) in [(2, 0, 0), (5, 3, 3), (2, 5, 5)] {
+            let [failing, lively] = [(&failing, [Some(code)]), (&lively, [Some(other)])];
+            // The second is asked first once it was of use.
+            *favourite.0.lock().unwrap() = None;
+            let (answer, (), ()) = tokio::join!(
+                favourite.ask(&servers, &QUESTION, true),
+                serve(failing.0, &failing.1),
+                serve(lively.0, &lively.1)
+            );
+            assert_eq!(answer.unwrap()[3], answered);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lost_datagram_is_sent_again() {
+        let only = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let servers = [only.local_addr().unwrap()];
+        let favourite = Favourite::default();
+        let codes = [None, Some(0)];
+        let (answer, ()) = tokio::join!(
+            favourite.ask(&servers, &QUESTION, true),
+            serve(&only, &codes)
+        );
+        assert_eq!(answer.unwrap()[3], 0);
     }
 
     #[tokio::test]
