@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::dns::{DOMAIN, PORT};
 use super::record::{Endpoint, Network};
 
 /// What the rules are for.
@@ -39,13 +40,28 @@ impl Rules<'_> {
         set(&mut out, "bridges", &bridges);
         set(&mut out, "unrouted4", self.unrouted[0]);
         set(&mut out, "unrouted6", self.unrouted[1]);
+        self.responders(&mut out);
         self.maps(&mut out);
         out.push_str(RAW);
         out.push_str(PUBLISH);
+        prerouting(&mut out);
         self.postrouting(&mut out);
         self.forward(&mut out);
         out.push_str("}\n");
         out
+    }
+
+    /// Where containers ask for names, by bridge.
+    fn responders(&self, out: &mut String) {
+        let gateways = self.networks.iter().flat_map(|network| {
+            let v4 = network.pools.iter().filter(|pool| pool.gateway.is_ipv4());
+            v4.map(|pool| {
+                let (bridge, gateway) = (network.bridge(), pool.gateway);
+                format!("\"{bridge}\" . {gateway} : {gateway} . {PORT}")
+            })
+        });
+        let kind = "ifname . ipv4_addr : ipv4_addr . inet_service";
+        map(out, "responders", kind, &gateways.collect());
     }
 
     fn maps(&self, out: &mut String) {
@@ -179,17 +195,28 @@ const PUBLISH: &str = "\tchain publish {
 \t\tdnat ip6 to ip6 daddr . meta l4proto . th dport map @at6
 \t\tdnat ip6 to meta l4proto . th dport map @anywhere6
 \t}
-\tchain prerouting {
-\t\ttype nat hook prerouting priority dstnat; policy accept;
-\t\tiifname != \"lo\" ip daddr 127.0.0.0/8 return
-\t\tfib daddr type local jump publish
-\t}
 \tchain output {
 \t\ttype nat hook output priority -100; policy accept;
 \t\tip6 daddr ::1 return
 \t\tfib daddr type local jump publish
 \t}
 ";
+
+/// Questions for names come first: a container may have published port 53.
+fn prerouting(out: &mut String) {
+    out.push_str(
+        "\tchain prerouting {\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n",
+    );
+    line(out, "iifname != \"lo\" ip daddr 127.0.0.0/8 return");
+    line(
+        out,
+        &format!(
+            "meta l4proto {{ tcp, udp }} th dport {DOMAIN} dnat ip to iifname . ip daddr map @responders"
+        ),
+    );
+    line(out, "fib daddr type local jump publish");
+    out.push_str("\t}\n");
+}
 
 fn set(out: &mut String, name: &str, interfaces: &[String]) {
     let quoted: Vec<String> = interfaces

@@ -65,6 +65,15 @@ fn ports_are_elements_with_their_containers_id() {
 }
 
 #[test]
+fn questions_for_names_come_before_a_containers_own_port_53() {
+    let text = text(&[network("back", &["172.18.0.0/16", "fd00::/64"])], &[]);
+    assert!(text.contains("\"pl-back-id\" . 172.18.0.1 : 172.18.0.1 . 11053"));
+    let prerouting = text.split("chain prerouting").nth(1).unwrap();
+    let first = prerouting.find("@responders").unwrap();
+    assert!(first < prerouting.find("jump publish").unwrap());
+}
+
+#[test]
 fn an_internal_network_has_no_way_out_and_no_translation() {
     let mut hidden = network("hidden", &["172.19.0.0/16"]);
     hidden.internal = true;

@@ -7,7 +7,7 @@ use plimsoll::engine::network::dns::{Upstreams, serve};
 use plimsoll::engine::network::{Networks, ResolvConf, Resolver};
 use tokio_util::sync::CancellationToken;
 
-use super::world::{Container, network, on_host};
+use super::world::{Container, Server, UPLINK, ask_udp, network, on_host};
 use crate::support::{installed, poll};
 
 /// An agent's responder, on a thread that is in the host's namespace.
@@ -181,6 +181,40 @@ fn other_names_are_asked_of_who_answers() {
             assert_eq!(look_up(&web, &gateway, "web"), ["192.0.2.77"]);
             assert!(look_up(&hidden, "10.92.0.1", "example.org").is_empty());
             assert_eq!(look_up(&hidden, "10.92.0.1", "hidden"), ["10.92.0.2"]);
+            responder.stop();
+        });
+    });
+}
+
+/// A container may be a name server for others, and the host have one: containers' questions to the gateway are the
+/// responder's all the same.
+#[test]
+fn port_53_is_for_containers_and_the_host() {
+    let test = "port_53_is_for_containers_and_the_host";
+    if !installed(test, "getent") {
+        return;
+    }
+    on_host(test, |host| {
+        let networks = host.networks();
+        networks.create(&network("front", "10.90.0.0/24")).unwrap();
+        let (server, peer) = (Container::new("server"), Container::new("peer"));
+        std::thread::scope(|scope| {
+            let responder = Responder::start(scope, &networks, nobody());
+            peer.attach(&networks, "front", &[]);
+            poll("an answer", || {
+                (look_up(&peer, "10.90.0.1", "peer") == ["10.90.0.2"]).then_some(())
+            });
+            let endpoint = server.attach(&networks, "front", &["53:53/udp", "53:53"]);
+            let answering = Server::start(&server.namespace, 53);
+            assert!(host.outside.ask(UPLINK, 53).is_some());
+            assert!(host.outside.run(|| ask_udp(UPLINK, 53)).is_some());
+            assert_eq!(look_up(&peer, "10.90.0.1", "server"), ["10.90.0.3"]);
+            drop(answering);
+            networks.detach(&endpoint).unwrap();
+            let hosts_own = UdpSocket::bind("0.0.0.0:53").unwrap();
+            peer.attach(&networks, "bridge", &[]);
+            assert_eq!(look_up(&peer, "10.90.0.1", "peer").len(), 1);
+            drop(hosts_own);
             responder.stop();
         });
     });

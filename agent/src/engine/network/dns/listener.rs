@@ -18,9 +18,11 @@ use tokio_util::sync::CancellationToken;
 use super::answer::{Verdict, answer, failure};
 use super::names::Names;
 use super::serve::Upstreams;
-use super::upstream::{Favourite, read, write};
+use super::upstream::{DOMAIN, Favourite, read, write};
 
-const PORT: u16 = 53;
+/// Where it listens: questions for port 53 of the gateway are led here, so that a container can publish that port and
+/// a program of the host's can have it. Not one of those that the kernel gives away (`ip_local_port_range`).
+pub(in crate::engine::network) const PORT: u16 = 11_053;
 /// Questions that are passed on at once. More are dropped, and asked again.
 const UNDER_WAY: usize = 256;
 /// Connections at once, and how long one may be silent (RFC 7766, 6.2.3 wants seconds).
@@ -154,7 +156,7 @@ impl Responder {
     ) -> Option<Vec<u8>> {
         let wished: Vec<SocketAddr> = servers
             .iter()
-            .map(|ip| SocketAddr::new(*ip, PORT))
+            .map(|ip| SocketAddr::new(*ip, DOMAIN))
             .collect();
         let servers = if wished.is_empty() {
             (self.upstreams)()
