@@ -14,6 +14,7 @@ use bollard::models::{
 use futures_util::stream;
 use serde_json::Value;
 
+use super::create_body::CreateBody;
 use super::parameters::Parameters;
 use super::platform::require_own;
 use super::refusal::Refused;
@@ -59,9 +60,10 @@ async fn list(State(room): State<Room>, asked: Parameters) -> Answer<Vec<Contain
 async fn create(
     State(room): State<Room>,
     asked: Parameters,
-    body: Result<Json<ContainerCreateBody>, JsonRejection>,
+    body: Result<Json<CreateBody>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ContainerCreateResponse>), Refused> {
     let Json(body) = body?;
+    let body = ContainerCreateBody::from(body);
     if let Some(platform) = asked.word("platform") {
         require_own(&platform)?;
     }

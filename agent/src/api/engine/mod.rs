@@ -6,6 +6,7 @@
 
 mod archive;
 mod containers;
+mod create_body;
 mod detach_keys;
 mod events;
 mod exec;

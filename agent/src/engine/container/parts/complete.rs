@@ -47,6 +47,10 @@ impl Parts {
             image = Some(digest.to_string());
         }
         spec::command(body, None)?;
+        if body.network_disabled == Some(true) {
+            let host = body.host_config.get_or_insert_default();
+            host.network_mode = Some(NetworkMode::None.to_string());
+        }
         self.name_networks(body);
         shared.identify_joined(body.host_config.get_or_insert_default())?;
         let host = body.host_config.clone().unwrap_or_default();
