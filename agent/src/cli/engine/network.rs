@@ -1,7 +1,7 @@
 //! `plimsoll network`
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bollard::models::{
     EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, Network, NetworkConnectRequest,
@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::super::failure::{Exit, Failure};
 use super::super::note;
 use super::super::output::Output;
-use super::client::{Engine, segment};
+use super::client::{Engine, refused, segment};
 use super::filters::{self, Filter};
 use super::inspect::{InspectOneKindArgs, Kind};
 use super::listing::{self, Column};
@@ -41,6 +41,9 @@ enum Verb {
     /// Remove networks
     #[command(visible_alias = "remove")]
     Rm {
+        /// Pass over those that are not there
+        #[arg(short, long)]
+        force: bool,
         /// Names or ids
         #[arg(value_name = "NETWORK", required = true)]
         names: Vec<String>,
@@ -114,10 +117,10 @@ struct ListArgs {
 struct ConnectArgs {
     /// Address in the network
     #[arg(long, value_name = "ADDRESS")]
-    ip: Option<IpAddr>,
+    ip: Option<Ipv4Addr>,
     /// IPv6 address in the network
     #[arg(long, value_name = "ADDRESS")]
-    ip6: Option<IpAddr>,
+    ip6: Option<Ipv6Addr>,
     /// Further name in the network
     #[arg(long, value_name = "NAME")]
     alias: Vec<String>,
@@ -134,10 +137,13 @@ pub(super) async fn run(
         Verb::Create(args) => create(args, engine, out).await,
         Verb::Ls(args) => list(args, engine, out).await,
         Verb::Inspect(args) => inspect::run(args.of(Kind::Network), engine, out).await,
-        Verb::Rm { names } => {
+        Verb::Rm { force, names } => {
             each(&names, "network rm", engine, out, async |name| {
                 let path = format!("/networks/{}", segment(name));
-                engine.delete(&path, &[]).await.map(|_| name.to_owned())
+                match engine.delete(&path, &[]).await {
+                    Err(error) if force && refused(&error) == Some(404) => Ok(String::new()),
+                    removed => removed.map(|_| name.to_owned()),
+                }
             })
             .await
         }

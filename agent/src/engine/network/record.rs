@@ -1,7 +1,7 @@
 //! What is kept of a network, and of a container's place in it.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +76,19 @@ impl Network {
         (!binding.is_unspecified()).then_some(binding)
     }
 
+    /// An option whose value is not understood, and would be taken for unset.
+    pub(super) fn wrong_option(&self) -> Option<(&str, &str)> {
+        let is_right = |option: &str, value: &str| match option {
+            ICC | MASQUERADE => truth(value).is_some(),
+            BINDING => value.parse::<Ipv4Addr>().is_ok(),
+            MTU => value.parse::<u32>().is_ok(),
+            _ => true,
+        };
+        let mut options = self.options.iter();
+        let wrong = options.find(|(option, value)| !is_right(option, value));
+        wrong.map(|(option, value)| (option.as_str(), value.as_str()))
+    }
+
     pub(super) fn mtu(&self) -> Option<u32> {
         self.options.get(MTU)?.parse().ok()
     }
@@ -85,9 +98,17 @@ impl Network {
     }
 
     fn flag(&self, option: &str) -> bool {
-        self.options
-            .get(option)
-            .is_none_or(|value| value == "true" || value == "1")
+        let value = self.options.get(option);
+        value.is_none_or(|value| truth(value) == Some(true))
+    }
+}
+
+/// As Go's `strconv.ParseBool` has it.
+fn truth(value: &str) -> Option<bool> {
+    match value {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
     }
 }
 
@@ -101,9 +122,9 @@ pub struct Wish {
     /// Other names in this network.
     pub aliases: Vec<String>,
     /// A certain IPv4 address; `None`: any.
-    pub ipv4: Option<IpAddr>,
+    pub ipv4: Option<Ipv4Addr>,
     /// A certain IPv6 address; `None`: any, where the network has IPv6.
-    pub ipv6: Option<IpAddr>,
+    pub ipv6: Option<Ipv6Addr>,
     /// A certain hardware address; `None`: one derived from the IP address.
     pub mac: Option<Mac>,
     /// Ports to be reached from outside.

@@ -70,6 +70,9 @@ pub(super) fn network(
         labels: sorted(&request.labels),
         options: sorted(&request.options),
     };
+    if let Some((option, value)) = network.wrong_option() {
+        return refuse(format!("{value:?} is no value for the option {option}"));
+    }
     let bridge = network.bridge();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     // As the kernel's dev_valid_name(), and nothing that means something to nft.

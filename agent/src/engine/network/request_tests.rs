@@ -72,6 +72,16 @@ fn what_cannot_be_is_refused_by_name() {
     assert!(refused(&asked("a b", &[])).contains("no name"));
     assert!(refused(&asked("", &[])).contains("no name"));
     assert!(refused(&asked("host", &[])).contains("already exists"));
+    for (option, value) in [
+        ("com.docker.network.bridge.host_binding_ipv4", "127.0.0.l"),
+        ("com.docker.network.bridge.enable_icc", "no"),
+        ("com.docker.network.bridge.enable_ip_masquerade", ""),
+        ("com.docker.network.driver.mtu", "14OO"),
+    ] {
+        let mut request = asked("back", &[]);
+        request.options = Some([(option.to_owned(), value.to_owned())].into());
+        assert!(refused(&request).contains(option));
+    }
     let mut overlay = asked("back", &[]);
     overlay.driver = Some("overlay".into());
     assert!(refused(&overlay).contains("driver overlay"));

@@ -104,7 +104,8 @@ impl State {
             .endpoints_of(&network.id)
             .flat_map(|endpoint| endpoint.addresses.iter().map(IpNet::addr))
             .collect();
-        for wished in [wish.ipv4, wish.ipv6].into_iter().flatten() {
+        let (v4, v6) = (wish.ipv4.map(IpAddr::from), wish.ipv6.map(IpAddr::from));
+        for wished in [v4, v6].into_iter().flatten() {
             if !network.pools.iter().any(|pool| pool.offers(wished)) {
                 return Err(NetworkError::AddressOutside {
                     network: network.name.clone(),
@@ -114,11 +115,7 @@ impl State {
         }
         let mut addresses = Vec::new();
         for pool in &network.pools {
-            let wished = if pool.gateway.is_ipv4() {
-                wish.ipv4
-            } else {
-                wish.ipv6
-            };
+            let wished = if pool.gateway.is_ipv4() { v4 } else { v6 };
             let address = match wished {
                 Some(wished) if used.contains(&wished) || pool.gateway == wished => {
                     return Err(NetworkError::AddressTaken(wished));

@@ -1,7 +1,7 @@
 //! How a container is connected.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bollard::models::{
     ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, NetworkingConfig,
@@ -26,10 +26,10 @@ pub(in super::super) struct NetworkArgs {
     network_alias: Vec<String>,
     /// Address in its network
     #[arg(long, value_name = "ADDRESS")]
-    ip: Option<IpAddr>,
+    ip: Option<Ipv4Addr>,
     /// IPv6 address in its network
     #[arg(long, value_name = "ADDRESS")]
-    ip6: Option<IpAddr>,
+    ip6: Option<Ipv6Addr>,
     /// Address of its device
     #[arg(long, value_name = "ADDRESS", value_parser = mac_address)]
     mac_address: Option<String>,

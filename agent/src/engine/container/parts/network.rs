@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::str::FromStr;
 
 use bollard::models::{
     EndpointSettings, EventMessageTypeEnum, PortMap, PortSummary, PortSummaryTypeEnum,
@@ -182,18 +183,9 @@ pub(super) fn wish(
     asked: Option<&EndpointSettings>,
 ) -> Result<Wish, EngineError> {
     let body = &settings.body;
-    let address = |text: Option<&String>| -> Result<_, EngineError> {
-        let given = text.filter(|text| !text.is_empty());
-        let refused = |text: &String| EngineError::Invalid(format!("invalid IP address: {text}"));
-        given
-            .map(|text| text.parse().map_err(|_| refused(text)))
-            .transpose()
-    };
     let ipam = asked.and_then(|asked| asked.ipam_config.as_ref());
-    let (ipv4, ipv6) = (
-        address(ipam.and_then(|ipam| ipam.ipv4_address.as_ref()))?,
-        address(ipam.and_then(|ipam| ipam.ipv6_address.as_ref()))?,
-    );
+    let ipv4 = address("IPv4", ipam.and_then(|ipam| ipam.ipv4_address.as_deref()))?;
+    let ipv6 = address("IPv6", ipam.and_then(|ipam| ipam.ipv6_address.as_deref()))?;
     if crate::engine::network::DEFAULT_NETWORK == network && (ipv4.is_some() || ipv6.is_some()) {
         let text = "user specified IP address is supported on user defined networks only";
         return Err(EngineError::Invalid(text.to_owned()));
@@ -219,6 +211,14 @@ pub(super) fn wish(
         ports: Vec::new(),
         dns: servers(settings),
     })
+}
+
+fn address<T: FromStr>(family: &str, text: Option<&str>) -> Result<Option<T>, EngineError> {
+    let given = text.filter(|text| !text.is_empty());
+    let refused = |text| EngineError::Invalid(format!("invalid {family} address: {text}"));
+    given
+        .map(|text| text.parse().map_err(|_| refused(text)))
+        .transpose()
 }
 
 /// `-p` and `-P`.
