@@ -5,6 +5,7 @@ use std::io;
 use ipnet::IpNet;
 use netlink_packet_route::link::InfoKind;
 
+use super::links::Link;
 use super::pool::{self, Pool};
 use super::record::{Driver, Network};
 use super::state::State;
@@ -38,17 +39,11 @@ impl Networks {
         let present = route
             .link(&name)
             .map_err(refuse("look for the bridge of", &network))?;
-        let ours =
-            |alias: &Option<String>| alias.as_deref().is_some_and(|alias| alias.starts_with(TAG));
         match &present {
-            Some(link)
-                if ours(&link.alias)
-                    && link.kind == Some(InfoKind::Bridge)
-                    && state.up.get(&network.id) == Some(&link.index) =>
-            {
+            Some(link) if link.is_tagged() && state.up.get(&network.id) == Some(&link.index) => {
                 return Ok(network);
             }
-            Some(link) if !ours(&link.alias) => {
+            Some(link) if !link.is_bridge_of(&network) => {
                 return Err(NetworkError::Config(format!(
                     "interface {name} is there already, and not ours"
                 )));
@@ -57,7 +52,7 @@ impl Networks {
         }
         if !network.internal {
             let others = || {
-                let foreign = |link: &super::links::Link| !ours(&link.alias);
+                let foreign = |link: &Link| !link.is_tagged();
                 Ok(route.links()?.into_iter().filter(foreign).collect())
             };
             state
@@ -66,7 +61,7 @@ impl Networks {
         }
         let made = make(&route, &network, present.is_some());
         if made.is_err() {
-            // The reason is told; a half-made bridge would be taken for a whole one.
+            // The reason is told; the next attempt begins anew.
             let _ = route.delete(&name);
         }
         state.up.insert(network.id.clone(), made?);
@@ -111,9 +106,6 @@ fn make(route: &Route, network: &Network, present: bool) -> Result<u32, NetworkE
             .make_bridge(&name, mac, network.mtu())
             .map_err(refuse("make the bridge of"))?;
     }
-    route
-        .tag(&name, &format!("{TAG}network {}", network.id))
-        .map_err(refuse("tag the bridge of"))?;
     if !network.has_ipv6() {
         sysctl::write_if_there(&format!("ipv6/conf/{name}/disable_ipv6"), "1")?;
     } else {
@@ -139,7 +131,25 @@ fn make(route: &Route, network: &Network, present: bool) -> Result<u32, NetworkE
     route
         .bring_up(&name)
         .map_err(refuse("bring up the bridge of"))?;
+    // Last: what is tagged is whole, whenever an agent is killed.
+    route
+        .tag(&name, &format!("{TAG}network {}", network.id))
+        .map_err(refuse("tag the bridge of"))?;
     Ok(index)
+}
+
+impl Link {
+    pub(super) fn is_tagged(&self) -> bool {
+        let alias = self.alias.as_deref();
+        alias.is_some_and(|alias| alias.starts_with(TAG))
+    }
+
+    /// A whole one, or one that an agent was killed while making. A name that a user gave may be the host's, too.
+    pub(super) fn is_bridge_of(&self, network: &Network) -> bool {
+        self.kind == Some(InfoKind::Bridge)
+            && self.name == network.bridge()
+            && (self.is_tagged() || network.has_own_name())
+    }
 }
 
 fn refuse(what: &'static str, network: &Network) -> impl FnOnce(io::Error) -> NetworkError {

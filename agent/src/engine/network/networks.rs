@@ -231,8 +231,7 @@ impl State {
             .values()
             .filter(|network| network.driver == Driver::Bridge);
         let there = bridges.filter_map(|network| {
-            let bridge = network.bridge();
-            let link = links.iter().find(|link| link.name == bridge)?;
+            let link = links.iter().find(|link| link.is_bridge_of(network))?;
             Some((network.id.clone(), link.index))
         });
         self.up = there.collect();

@@ -5,7 +5,6 @@ use std::io;
 
 use netlink_packet_route::link::InfoKind;
 
-use super::bridge::TAG;
 use super::links::Link;
 use super::record::Endpoint;
 use super::{NetworkError, Networks};
@@ -85,10 +84,7 @@ impl Networks {
 
     fn is_leftover(&self, link: &Link) -> bool {
         let state = self.state();
-        let tagged = link
-            .alias
-            .as_deref()
-            .is_some_and(|alias| alias.starts_with(TAG));
+        let tagged = link.is_tagged();
         match link.kind {
             Some(InfoKind::Veth) => {
                 tagged

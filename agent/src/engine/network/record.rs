@@ -55,6 +55,11 @@ impl Network {
         self.options.get(BRIDGE_NAME).cloned().unwrap_or_else(own)
     }
 
+    /// Whether nobody but this engine makes a bridge of that name.
+    pub(super) fn has_own_name(&self) -> bool {
+        !self.options.contains_key(BRIDGE_NAME)
+    }
+
     /// Whether containers know each other by name. Docker's default network is without.
     pub(super) fn has_names(&self) -> bool {
         self.driver == Driver::Bridge && self.name != super::DEFAULT_NETWORK

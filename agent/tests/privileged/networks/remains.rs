@@ -222,3 +222,49 @@ fn the_networks_of_another_engine_are_left_alone() {
         other.create(&network("back", "10.91.0.0/24")).unwrap();
     });
 }
+
+/// Killed at any point of making a bridge, an agent is followed by one that completes it.
+#[test]
+fn a_half_made_bridge_is_completed() {
+    on_host("a_half_made_bridge_is_completed", |host| {
+        let networks = host.networks();
+        let id = networks
+            .create(&network("front", "10.90.0.0/24"))
+            .unwrap()
+            .id;
+        drop(networks);
+        for name in ["plimsoll0".to_owned(), format!("pl-{}", &id[..12])] {
+            if interfaces().contains(&name) {
+                ip(&format!("link del {name}"));
+            }
+            ip(&format!("link add {name} type bridge"));
+        }
+        let networks = host.networks();
+        networks.reap(&BTreeSet::new()).unwrap();
+        let web = Container::new("web");
+        for network in ["bridge", "front"] {
+            let endpoint = web.attach(&networks, network, &[]);
+            let gateway = endpoint.gateways[0].to_string();
+            let addresses = ip("-4 address show up");
+            assert!(addresses.contains(&gateway), "{addresses}");
+        }
+    });
+}
+
+/// A bridge of the host's that has come to have the name which a user gave ours stays.
+#[test]
+fn a_bridge_of_the_hosts_is_not_removed() {
+    on_host("a_bridge_of_the_hosts_is_not_removed", |host| {
+        let mut named = network("front", "10.90.0.0/24");
+        let option = "com.docker.network.bridge.name".to_owned();
+        named.options = Some([(option, "br0".to_owned())].into());
+        let networks = host.networks();
+        networks.create(&named).unwrap();
+        drop(networks);
+        ip("link del br0");
+        ip("link add br0 type bridge");
+        let networks = host.networks();
+        networks.remove("front").unwrap();
+        assert!(interfaces().contains(&"br0".to_owned()));
+    });
+}
