@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 
 use super::NetworkError;
+use super::dns::PORT;
 
 /// Who loads the table, and what was loaded last.
 ///
@@ -94,19 +95,28 @@ impl Firewall {
 }
 
 /// Chains of others that drop what no rule of theirs accepts, and with it what containers send: to accept a packet
-/// in one table does not spare it the others. Named for the operator, who alone can change them.
-pub(super) fn hindrances() -> Result<Vec<String>, NetworkError> {
+/// in one table does not spare it the others. Named for the operator, who alone can change them. `with_names`: those
+/// too that keep questions from the responder.
+pub(super) fn hindrances(with_names: bool) -> Result<Vec<String>, NetworkError> {
     let output = nft(&["-j", "list", "chains"], Stdio::null())?;
-    let mut found = dropping(&serde_json::from_slice(&output.stdout).unwrap_or_default());
+    let chains = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let mut found = dropping(&chains, "forward");
     found.extend(legacy());
+    if with_names {
+        let of_names = dropping(&chains, "input").into_iter();
+        found.extend(of_names.map(|chain| {
+            format!("{chain}: names are found if it accepts port {PORT} (TCP, UDP) from containers")
+        }));
+    }
     Ok(found)
 }
 
-fn dropping(chains: &Value) -> Vec<String> {
+/// Those at a hook.
+fn dropping(chains: &Value, hook: &str) -> Vec<String> {
     let chains = chains["nftables"].as_array().into_iter().flatten();
     let chains = chains.filter_map(|object| object.get("chain"));
     chains
-        .filter(|chain| chain["hook"] == "forward" && chain["policy"] == "drop")
+        .filter(|chain| chain["hook"] == hook && chain["policy"] == "drop")
         .filter(|chain| chain["table"] != "plimsoll")
         .map(|chain| {
             let word = |key: &str| chain[key].as_str().unwrap_or("?").to_owned();
@@ -155,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chains_that_drop_what_is_forwarded_are_named() {
+    fn chains_that_drop_are_named_by_hook() {
         let chain = |table: &str, hook: &str, policy: &str| serde_json::json!({"chain": {"family": "ip", "table": table, "name": "FORWARD", "hook": hook, "policy": policy}});
         let chains = serde_json::json!({"nftables": [
             {"metainfo": {"version": "1.0.6"}},
@@ -166,9 +176,10 @@ mod tests {
             {"chain": {"family": "ip", "table": "filter", "name": "DOCKER-USER"}},
         ]});
         assert_eq!(
-            dropping(&chains),
+            dropping(&chains, "forward"),
             ["chain FORWARD of nft table ip filter has policy drop"]
         );
-        assert!(dropping(&Value::Null).is_empty());
+        assert_eq!(dropping(&chains, "input").len(), 1);
+        assert!(dropping(&Value::Null, "forward").is_empty());
     }
 }

@@ -126,7 +126,7 @@ impl Networks {
             return Err(error);
         }
         self.tell_names(&self.state());
-        let warning = self.warnings().join("; ");
+        let warning = self.warnings(&network.name).join("; ");
         Ok(models::NetworkCreateResponse { id, warning })
     }
 
@@ -171,10 +171,9 @@ impl Networks {
         self.load_rules()
     }
 
-    /// What of the host's own rules will keep containers from being reached, by name.
-    pub fn warnings(&self) -> Vec<String> {
-        let needed = !self.state().up.is_empty();
-        let found = if needed { hindrances() } else { Ok(Vec::new()) };
+    /// What of the host's own rules will keep containers in a network from being reached, or from finding each other.
+    pub fn warnings(&self, network: &str) -> Vec<String> {
+        let found = hindrances(network != DEFAULT_NETWORK);
         found.unwrap_or_else(|error| vec![error.to_string()])
     }
 

@@ -52,13 +52,16 @@ fn a_chain_that_drops_what_is_forwarded_is_named() {
             "nft",
             "add chain ip filter FORWARD { type filter hook forward priority 0 ; policy drop ; }",
         );
-        let networks = host.networks();
-        assert!(
-            networks.warnings().is_empty(),
-            "nothing is to be forwarded yet"
+        run(
+            "nft",
+            "add chain ip filter INPUT { type filter hook input priority 0 ; policy drop ; }",
         );
+        let networks = host.networks();
+        assert_eq!(networks.warnings("bridge").len(), 1, "without names");
         let made = networks.create(&network("front", "10.90.0.0/24")).unwrap();
         let words = "chain FORWARD of nft table ip filter has policy drop";
+        assert!(made.warning.contains(words), "{}", made.warning);
+        let words = "chain INPUT of nft table ip filter has policy drop: names";
         assert!(made.warning.contains(words), "{}", made.warning);
         let web = Container::new("web");
         web.attach(&networks, "front", &[]);

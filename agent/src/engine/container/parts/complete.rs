@@ -83,8 +83,8 @@ impl Parts {
         if mode == NetworkMode::Host && publishes {
             warnings.push("Published ports are discarded when using host network mode".to_owned());
         }
-        if let NetworkMode::Named(_) = mode {
-            warnings.extend(self.networks.warnings());
+        if let NetworkMode::Named(network) = &mode {
+            warnings.extend(self.networks.warnings(network));
         }
         let anonymous = body.volumes.clone().unwrap_or_default();
         let mounts = self.bounds(shared, &host, &anonymous)?;
