@@ -1,4 +1,6 @@
-//! Whether the host forwards packets: switched on when a network first needs it, remembered, and switched back.
+//! Whether the host forwards packets: switched on when a network first needs it, remembered, and switched back when
+//! the last bridge goes that leads out. An agent that stops leaves bridges, as Docker does, and so this: meanwhile
+//! others may rely on it.
 //!
 //! A host that was no router does not become one between its own interfaces: those that were there before are
 //! noted, and the rules drop what would go from one of them to another.
