@@ -1,6 +1,7 @@
 //! The options of `run` and `create`, and the body they make: that of `POST /containers/create`.
 
 mod amount;
+mod attachment;
 mod isolation;
 mod life;
 mod limits;

@@ -9,6 +9,7 @@ use bollard::models::{
 use clap::Args;
 
 use super::super::super::failure::{Exit, Failure};
+use super::attachment::Attachment;
 use super::ports::{self, Exposed, Ports, Published};
 
 /// Networks that have no names in them.
@@ -18,9 +19,9 @@ const NOT_ONES_OWN: [&str; 4] = ["default", "bridge", "host", "none"];
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub(in super::super) struct NetworkArgs {
-    /// none, host, bridge, container:NAME, or the name of a network
-    #[arg(long, visible_alias = "net", value_name = "NETWORK")]
-    network: Vec<String>,
+    /// none, host, bridge, container:NAME, or the name of a network; name=NETWORK,alias=…,ip=…,ip6=…,mac-address=…
+    #[arg(long, visible_alias = "net", value_name = "NETWORK", value_parser = Attachment::parse)]
+    network: Vec<Attachment>,
     /// Further name in its network
     #[arg(long, alias = "net-alias", value_name = "NAME")]
     network_alias: Vec<String>,
@@ -70,14 +71,20 @@ impl NetworkArgs {
         host.dns_search = texts(self.dns_search.into_iter());
         host.dns_options = texts(self.dns_option.into_iter());
         host.extra_hosts = texts(self.add_host.into_iter());
-        let mode = self.network.first().map_or("default", String::as_str);
+        let mut attachments = self.network.into_iter();
+        let Attachment { network, endpoint } = attachments.next().unwrap_or_else(|| Attachment {
+            network: "default".to_owned(),
+            endpoint: EndpointSettings::default(),
+        });
+        let mode = network.as_str();
         let has_names = !NOT_ONES_OWN.contains(&mode) && !mode.starts_with("container:");
-        if !self.network_alias.is_empty() && !has_names {
+        let has_aliases = !self.network_alias.is_empty() || endpoint.aliases.is_some();
+        if has_aliases && !has_names {
             let refusal = "network-scoped aliases are only supported for user-defined networks";
             return Err(Failure::new(Exit::NotRun, refusal));
         }
         let addressed = self.ip.is_some() || self.ip6.is_some();
-        let first = EndpointSettings {
+        let flags = EndpointSettings {
             aliases: texts(self.network_alias.into_iter()),
             mac_address: self.mac_address,
             ipam_config: addressed.then(|| EndpointIpamConfig {
@@ -87,10 +94,16 @@ impl NetworkArgs {
             }),
             ..EndpointSettings::default()
         };
+        let unset = EndpointSettings::default();
+        if flags != unset && endpoint != unset {
+            let refusal = "conflicting options: an address or alias of a network, both by itself and with --network name=";
+            return Err(Failure::new(Exit::NotRun, refusal));
+        }
         host.network_mode = Some(mode.to_owned());
+        let first = if endpoint == unset { flags } else { endpoint };
         let mut endpoints = HashMap::from([(mode.to_owned(), first)]);
-        for network in self.network.iter().skip(1) {
-            endpoints.entry(network.clone()).or_default();
+        for Attachment { network, endpoint } in attachments {
+            endpoints.entry(network).or_insert(endpoint);
         }
         body.networking_config = Some(NetworkingConfig {
             endpoints_config: Some(endpoints),
@@ -104,7 +117,7 @@ fn texts(texts: impl Iterator<Item = String>) -> Option<Vec<String>> {
     (!texts.is_empty()).then_some(texts)
 }
 
-fn mac_address(text: &str) -> Result<String, String> {
+pub(super) fn mac_address(text: &str) -> Result<String, String> {
     let bytes = text.split(':');
     let valid = bytes.clone().count() == 6
         && bytes
