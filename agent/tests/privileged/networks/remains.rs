@@ -48,7 +48,7 @@ fn the_dead_are_reaped_and_the_living_go_on() {
         let again = Container::new("again");
         let wish = again.wish(&["8081:80"]);
         let wish = Wish {
-            ipv4: dead.ipv4().map(|net| net.addr().into()),
+            ipv4: dead.ipv4().map(|net| net.addr()),
             ..wish
         };
         networks

@@ -32,10 +32,12 @@ impl Attachment {
                         .get_or_insert_default()
                         .push(value.to_owned()),
                     "ip" => {
-                        ipam(&mut endpoint).ipv4_address = Some(address::<Ipv4Addr>("IPv4", value)?)
+                        ipam(&mut endpoint).ipv4_address =
+                            Some(address::<Ipv4Addr>("IPv4", value)?);
                     }
                     "ip6" => {
-                        ipam(&mut endpoint).ipv6_address = Some(address::<Ipv6Addr>("IPv6", value)?)
+                        ipam(&mut endpoint).ipv6_address =
+                            Some(address::<Ipv6Addr>("IPv6", value)?);
                     }
                     "mac-address" => endpoint.mac_address = Some(mac_address(value)?),
                     other => return Err(format!("invalid field key {other}")),

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     /// The mode, and the endpoints with their aliases.
-    fn named(mode: &str, endpoints: Value) -> (String, Value) {
+    fn named(mode: &str, endpoints: &Value) -> (String, Value) {
         let body = json!({
             "HostConfig": {"NetworkMode": mode},
             "NetworkingConfig": {"EndpointsConfig": endpoints},
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn the_default_networks_endpoint_has_one_name() {
         for mode in ["", "default", "bridge"] {
-            let (kept, endpoints) = named(mode, json!({"default": {"Aliases": ["a"]}}));
+            let (kept, endpoints) = named(mode, &json!({"default": {"Aliases": ["a"]}}));
             assert_eq!((kept.as_str(), endpoints), (mode, json!({"bridge": ["a"]})));
         }
     }
@@ -118,21 +118,21 @@ mod tests {
     #[test]
     fn ids_are_names_of_networks() {
         for id in ["0123", "0123abcd"] {
-            let (mode, endpoints) = named(id, json!({id: {"Aliases": ["a"]}, "back": {}}));
+            let (mode, endpoints) = named(id, &json!({id: {"Aliases": ["a"]}, "back": {}}));
             assert_eq!(mode, "back");
             assert_eq!(endpoints, json!({"back": ["a"]}));
         }
-        let (mode, endpoints) = named("gone", json!({"gone": {}}));
+        let (mode, endpoints) = named("gone", &json!({"gone": {}}));
         assert_eq!((mode.as_str(), endpoints), ("gone", json!({"gone": null})));
     }
 
     #[test]
     fn modes_without_a_network_have_no_endpoint() {
         for mode in ["none", "host", "container:web"] {
-            let (kept, endpoints) = named(mode, json!({mode: {}, "default": {}}));
+            let (kept, endpoints) = named(mode, &json!({mode: {}, "default": {}}));
             assert_eq!((kept.as_str(), endpoints), (mode, json!({})));
         }
-        let (mode, endpoints) = named("back", json!({"none": {}, "back": {}}));
+        let (mode, endpoints) = named("back", &json!({"none": {}, "back": {}}));
         assert_eq!((mode.as_str(), endpoints), ("back", json!({"back": null})));
     }
 }
