@@ -1,6 +1,7 @@
 //! The agent as the engine: `docker`'s own command line drives it, beside a dockerd as the oracle.
 
 mod alike;
+mod endpoints;
 mod events;
 mod files;
 mod networks;
