@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::engine::rootfs::tree::{self, Links, Tree};
+use crate::engine::rootfs::tree;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -49,6 +49,5 @@ impl Drop for Temporary {
 
 /// Removes a directory with all below it, however deep; nothing there is fine.
 pub(super) fn remove(parent: &Path, name: &str) -> io::Result<()> {
-    let tree = Tree::open(parent, Links::Refuse)?;
-    tree::remove(tree.root(), name.as_ref())
+    tree::remove_in(parent, name.as_ref())
 }

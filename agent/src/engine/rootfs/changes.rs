@@ -228,9 +228,36 @@ fn is_same_directory(upper: &Stat, below: &Stat) -> bool {
     of(upper) == of(below)
 }
 
+/// Or deeper than a path leads, which no layer is.
 fn is_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::engine::rootfs::tree::tests::nest;
+
+    #[test]
+    fn what_is_deeper_than_a_path_leads_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let overlay = Overlay {
+            lower: vec![dir.path().join("lower")],
+            upper: dir.path().join("upper"),
+            work: dir.path().join("work"),
+            volatile: false,
+        };
+        std::fs::create_dir(&overlay.upper).unwrap();
+        std::fs::create_dir(dir.path().join("lower")).unwrap();
+        nest(&overlay.upper.join("deep"), 3_000);
+        let changes = overlay.changes().unwrap();
+        assert_eq!(changes[0].path, "/deep");
+        assert!((2_000..3_000).contains(&changes.len()), "{}", changes.len());
+        tree::remove_in(&overlay.upper, OsStr::new("deep")).unwrap();
+    }
 }

@@ -3,7 +3,7 @@
 //! The kernel resolves (`openat2`), at the moment of use: what a workload renames meanwhile changes
 //! what is found, never where it can be.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -162,43 +162,98 @@ pub(crate) fn is_whiteout(stat: &Stat) -> bool {
 }
 
 /// Removes what is at a name with all below it, on this file system; nothing is fine too.
+///
+/// A workload nests directories deeper than stacks, paths and tables of descriptors go: one is open at a
+/// time, and the way back up is the directory's own `..`.
 pub(crate) fn remove(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
     match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
         Err(Errno::ISDIR) => {}
         Err(error) => return Err(error.into()),
     }
-    // A path from `directory` instead of recursion: trees are deeper than stacks.
-    let tree = Tree::new(
-        rustix::io::fcntl_dupfd_cloexec(directory, 0)?,
-        Links::Refuse,
-    );
-    let mut stack = vec![PathBuf::from(name)];
-    while let Some(path) = stack.last().cloned() {
-        let (parent, last) = split(&path);
-        let parent = tree.directory(parent)?;
-        match rustix::fs::unlinkat(&parent, last, AtFlags::REMOVEDIR) {
+    let mut current = rustix::io::fcntl_dupfd_cloexec(directory, 0)?;
+    let mut way = vec![Emptied {
+        identity: identity(current.as_fd())?,
+        left: vec![name.to_owned()],
+    }];
+    while let Some(emptied) = way.last_mut() {
+        let Some(name) = emptied.left.last() else {
+            way.pop();
+            if let Some(above) = way.last() {
+                current = parent(current.as_fd(), above.identity)?;
+            }
+            continue;
+        };
+        match rustix::fs::unlinkat(&current, name.as_os_str(), AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT) => {
-                stack.pop();
-                continue;
+                emptied.left.pop();
             }
-            Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {
+                current = enter(current.as_fd(), name)?;
+                way.push(Emptied::of_files(current.as_fd())?);
+            }
             Err(error) => return Err(error.into()),
-        }
-        let inside = tree.at(&path, OFlags::RDONLY | OFlags::DIRECTORY)?;
-        for name in names(inside.as_fd())? {
-            match rustix::fs::unlinkat(&inside, name.as_os_str(), AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(Errno::ISDIR) => stack.push(path.join(name)),
-                Err(error) => return Err(error.into()),
-            }
         }
     }
     Ok(())
 }
 
+/// [`remove`] of what is in a directory of the host's.
+pub(crate) fn remove_in(directory: &Path, name: &OsStr) -> io::Result<()> {
+    remove(Tree::open(directory, Links::Refuse)?.root(), name)
+}
+
+/// A directory on the way down that [`remove`] is taking.
+struct Emptied {
+    /// Device and inode.
+    identity: (u64, u64),
+    /// Directories in it that are still there.
+    left: Vec<OsString>,
+}
+
+impl Emptied {
+    /// Removes all that is no directory.
+    fn of_files(directory: BorrowedFd<'_>) -> io::Result<Self> {
+        let mut left = Vec::new();
+        for name in names(directory)? {
+            match rustix::fs::unlinkat(directory, name.as_os_str(), AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(Errno::ISDIR) => left.push(name),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let identity = identity(directory)?;
+        Ok(Self { identity, left })
+    }
+}
+
+fn identity(directory: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
+    let stat = rustix::fs::fstat(directory)?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
+/// A directory by its name alone, not through a link and not what is mounted over it.
+fn enter(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    match rustix::fs::openat2(directory, name, flags, Mode::empty(), resolve) {
+        Err(Errno::XDEV) => Err(Errno::BUSY.into()),
+        entered => Ok(entered?),
+    }
+}
+
+/// The directory above, if that is still the one that it was entered from: a workload may move it.
+fn parent(directory: BorrowedFd<'_>, expected: (u64, u64)) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let parent = rustix::fs::openat(directory, "..", flags, Mode::empty())?;
+    if identity(parent.as_fd())? != expected {
+        return Err(io::Error::other("it was moved while it was removed"));
+    }
+    Ok(parent)
+}
+
 /// What is in a directory, in order.
-pub(crate) fn names(directory: BorrowedFd<'_>) -> io::Result<Vec<std::ffi::OsString>> {
+pub(crate) fn names(directory: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = rustix::fs::openat(directory, ".", flags, Mode::empty())?;
     let mut names = Vec::new();
@@ -222,4 +277,4 @@ pub(crate) fn open_file(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<F
 
 #[cfg(test)]
 #[path = "tree_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -38,6 +38,56 @@ fn deep_trees_are_removed_and_links_are_not_followed() {
     assert_eq!(names(tree.root()).unwrap(), ["kept"]);
 }
 
+/// Directories in one another, as a workload makes them: deeper than a path leads.
+pub(crate) fn nest(top: &Path, levels: usize) {
+    fs::create_dir(top).unwrap();
+    let mut directory = fs::File::open(top).unwrap();
+    for _ in 0..levels {
+        rustix::fs::mkdirat(&directory, "d", Mode::RWXU).unwrap();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let inside = rustix::fs::openat(&directory, "d", flags, Mode::empty());
+        directory = inside.unwrap().into();
+    }
+    rustix::fs::symlinkat("/", &directory, "up").unwrap();
+}
+
+#[test]
+fn trees_are_removed_that_are_deeper_than_paths_and_descriptors_go() {
+    let dir = tempfile::tempdir().unwrap();
+    nest(&dir.path().join("tree"), 20_000);
+    fs::create_dir_all(dir.path().join("tree/beside/it")).unwrap();
+    remove_in(dir.path(), OsStr::new("tree")).unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn as_many_directories_are_made_as_a_path_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = Tree::open(dir.path(), Links::Refuse).unwrap();
+    let path: PathBuf = std::iter::repeat_n("d", 2_000).collect();
+    tree.make_directory(&path).unwrap();
+    assert!(tree.make_directory(&path.join(&path)).is_err());
+    remove(tree.root(), OsStr::new("d")).unwrap();
+}
+
+#[test]
+fn what_is_mounted_in_a_tree_is_not_removed() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("tree/mounted")).unwrap();
+    fs::create_dir(dir.path().join("other")).unwrap();
+    fs::write(dir.path().join("other/kept"), "x").unwrap();
+    let error = super::super::apart(|| {
+        let at = dir.path().join("tree/mounted");
+        rustix::mount::mount_bind(dir.path().join("other"), at).unwrap();
+        remove_in(dir.path(), OsStr::new("tree")).unwrap_err()
+    });
+    assert_eq!(error.unwrap().kind(), io::ErrorKind::ResourceBusy);
+    assert!(dir.path().join("other/kept").exists());
+}
+
 proptest! {
     #[test]
     fn a_name_is_below_or_refused(path in "[./a\\x00]{0,12}") {

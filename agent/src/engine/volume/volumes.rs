@@ -50,8 +50,10 @@ impl Volumes {
         made.and_then(|()| fs::set_permissions(directory, closed))
             .map_err(|source| io_error(directory, source))?;
         for name in volumes.entries()? {
-            if name.starts_with(TEMPORARY) {
-                volumes.clear(&name)?;
+            if name.starts_with(TEMPORARY)
+                && let Err(error) = volumes.clear(&name)
+            {
+                tracing::warn!(name, %error, "what is half gone of a volume stays for now");
             }
         }
         Ok(volumes)
@@ -257,8 +259,7 @@ impl Volumes {
     }
 
     fn clear(&self, name: &str) -> Result<(), VolumeError> {
-        let cleared = Tree::open(&self.directory, Links::Refuse)
-            .and_then(|tree| tree::remove(tree.root(), name.as_ref()));
+        let cleared = tree::remove_in(&self.directory, name.as_ref());
         cleared.map_err(|source| io_error(&self.directory.join(name), source))
     }
 
@@ -338,7 +339,7 @@ fn empty(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Bytes of all files in a tree, each once however many names it has.
+/// Bytes of all files in a tree, each once however many names it has; without those that are deeper than paths go.
 fn size(directory: &Path) -> io::Result<i64> {
     let tree = Tree::open(directory, Links::Refuse)?;
     let mut seen = std::collections::HashSet::new();
@@ -346,7 +347,8 @@ fn size(directory: &Path) -> io::Result<i64> {
     let mut left = vec![PathBuf::new()];
     while let Some(path) = left.pop() {
         let inside = match tree.at(&path, OFlags::RDONLY | OFlags::DIRECTORY) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            // Vanished meanwhile, or no path leads there.
+            Err(_) if path != Path::new("") => continue,
             inside => inside?,
         };
         for name in tree::names(std::os::fd::AsFd::as_fd(&inside))? {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use super::*;
+use crate::engine::rootfs::tree::tests::nest;
 
 fn nobody(_: &str) -> Vec<String> {
     Vec::new()
@@ -119,6 +120,20 @@ fn prune_takes_anonymous_ones_that_nobody_has() {
     assert_eq!(pruned.space_reclaimed, Some(5));
     let pruned = volumes.prune(true, &any, &users).unwrap();
     assert_eq!(pruned.volumes_deleted, Some(vec!["data".to_owned()]));
+}
+
+#[test]
+fn a_volume_may_be_deeper_than_a_path_leads() {
+    let (dir, volumes) = volumes();
+    let data = PathBuf::from(volumes.create(&named("deep")).unwrap().mountpoint);
+    nest(&data.join("tree"), 10_000);
+    fs::write(data.join("file"), "12345").unwrap();
+    assert!(volumes.usage("deep", &nobody).unwrap().size >= 5);
+    volumes.remove("deep", false, &nobody).unwrap();
+    nest(&dir.path().join("volumes/~other"), 10_000);
+    Volumes::open(&dir.path().join("volumes")).unwrap();
+    let left = fs::read_dir(dir.path().join("volumes")).unwrap();
+    assert_eq!(left.count(), 0);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Life, Settings};
+use crate::engine::rootfs::tree;
 use crate::launch::Id;
 
 const CONFIG: &str = "config.json";
@@ -41,7 +42,7 @@ impl ContainerDir {
         Self { path, log, bundle }
     }
 
-    /// Those below `root`; what is unfinished is removed.
+    /// Those below `root`; what is unfinished is removed, if it can be.
     pub(in crate::engine::container) fn all(root: &Path) -> io::Result<Vec<Id>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(root)? {
@@ -49,7 +50,10 @@ impl ContainerDir {
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
             if name.starts_with(UNFINISHED) {
-                fs::remove_dir_all(entry.path())?;
+                // The others run on; the next start tries again.
+                if let Err(error) = tree::remove_in(root, name.as_ref()) {
+                    tracing::warn!(name, %error, "what is half gone of a container stays for now");
+                }
             } else if let Ok(id) = name.parse() {
                 found.push(id);
             }
@@ -99,7 +103,10 @@ impl ContainerDir {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             renamed => renamed?,
         }
-        fs::remove_dir_all(unfinished)
+        match (unfinished.parent(), unfinished.file_name()) {
+            (Some(root), Some(name)) => tree::remove_in(root, name),
+            _ => Ok(()),
+        }
     }
 
     fn unfinished(&self) -> PathBuf {
@@ -186,6 +193,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::engine::rootfs::tree::tests::nest;
 
     fn dir(root: &Path) -> (ContainerDir, Settings) {
         let id: Id = "abc".parse().unwrap();
@@ -209,9 +217,20 @@ mod tests {
     }
 
     #[test]
+    fn however_deep_it_is_it_goes() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, settings) = dir(root.path());
+        dir.make(&settings).unwrap();
+        nest(&dir.path().join("upper"), 10_000);
+        dir.remove().unwrap();
+        let mut left = fs::read_dir(root.path().join("containers")).unwrap();
+        assert!(left.next().is_none());
+    }
+
+    #[test]
     fn what_is_unfinished_is_removed() {
         let root = tempfile::tempdir().unwrap();
-        fs::create_dir(root.path().join("~abc")).unwrap();
+        nest(&root.path().join("~abc"), 10_000);
         assert!(ContainerDir::all(root.path()).unwrap().is_empty());
         assert!(!root.path().join("~abc").exists());
     }
