@@ -254,10 +254,10 @@ mod tests {
         };
         std::fs::create_dir(&overlay.upper).unwrap();
         std::fs::create_dir(dir.path().join("lower")).unwrap();
-        nest(&overlay.upper.join("deep"), 3_000);
+        nest(&overlay.upper.join("deep"), 60);
         let changes = overlay.changes().unwrap();
         assert_eq!(changes[0].path, "/deep");
-        assert!((2_000..3_000).contains(&changes.len()), "{}", changes.len());
+        assert!((30..60).contains(&changes.len()), "{}", changes.len());
         tree::remove_in(&overlay.upper, OsStr::new("deep")).unwrap();
     }
 }

@@ -38,14 +38,17 @@ fn deep_trees_are_removed_and_links_are_not_followed() {
     assert_eq!(names(tree.root()).unwrap(), ["kept"]);
 }
 
+/// Of directories in one another: a path leads to some forty of them.
+pub(crate) const NESTED: [u8; 100] = [b'd'; 100];
+
 /// Directories in one another, as a workload makes them: deeper than a path leads.
 pub(crate) fn nest(top: &Path, levels: usize) {
     fs::create_dir(top).unwrap();
     let mut directory = fs::File::open(top).unwrap();
     for _ in 0..levels {
-        rustix::fs::mkdirat(&directory, "d", Mode::RWXU).unwrap();
+        rustix::fs::mkdirat(&directory, &NESTED[..], Mode::RWXU).unwrap();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let inside = rustix::fs::openat(&directory, "d", flags, Mode::empty());
+        let inside = rustix::fs::openat(&directory, &NESTED[..], flags, Mode::empty());
         directory = inside.unwrap().into();
     }
     rustix::fs::symlinkat("/", &directory, "up").unwrap();
