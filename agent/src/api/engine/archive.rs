@@ -66,10 +66,9 @@ async fn write(
     body: Body,
 ) -> Result<StatusCode, Refused> {
     let (engine, path) = (room.engine()?.clone(), path(&asked)?);
+    // `copyUIDGID` changes nothing: owners are always the archive's, as with Docker.
     let writing = Writing {
         keep_kinds: asked.flag("noOverwriteDirNonDir"),
-        // What is unpacked is root's, unless the archive is to say whose.
-        owner: (!asked.flag("copyUIDGID")).then_some((0, 0)),
     };
     let archive = transfer::reader(body);
     engine.archive_put(&id, &path, archive, writing).await?;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 
-use tokio::sync::{Mutex, oneshot, watch};
+use tokio::sync::{Mutex, MutexGuard as AsyncMutexGuard, oneshot, watch};
 
 use super::EngineError;
 use super::damaged::require_whole;
@@ -116,6 +116,19 @@ impl Cell {
             return Err(EngineError::NoSuchContainer(self.id.to_string()));
         }
         Ok(record)
+    }
+
+    /// Its record; and for one that does not run what keeps it so: its root filesystem is mounted for one only.
+    /// Blocks.
+    pub(super) fn at_rest(&self) -> Result<(Record, Option<AsyncMutexGuard<'_, ()>>), EngineError> {
+        let record = self.require()?;
+        if record.life.runs() {
+            return Ok((record, None));
+        }
+        let verb = self.verb.blocking_lock();
+        let record = self.require()?;
+        let rests = !record.life.runs();
+        Ok((record, rests.then_some(verb)))
     }
 
     /// From here on, until what it returns is dropped, its end does not remove it.

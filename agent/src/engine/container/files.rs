@@ -26,7 +26,7 @@ impl Engine {
     pub async fn archive_stat(&self, wanted: &str, path: &str) -> Result<PathStat, EngineError> {
         let (cell, path) = (self.cell(wanted)?, path.to_owned());
         self.blocking(move |shared| {
-            let record = cell.record();
+            let (record, _rests) = cell.at_rest()?;
             shared
                 .parts
                 .stat(&record.settings, &record.life, &cell.dir, &path)
@@ -46,7 +46,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let (cell, path) = (self.cell(wanted)?, path.to_owned());
         self.blocking(move |shared| {
-            let record = cell.record();
+            let (record, _rests) = cell.at_rest()?;
             shared
                 .parts
                 .read(&record.settings, &record.life, &cell.dir, &path, &mut out)?;
@@ -69,7 +69,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let (cell, path) = (self.cell(wanted)?, path.to_owned());
         self.blocking(move |shared| {
-            let record = cell.record();
+            let (record, _rests) = cell.at_rest()?;
             let (settings, life) = (&record.settings, &record.life);
             shared
                 .parts

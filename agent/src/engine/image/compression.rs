@@ -65,7 +65,7 @@ pub(super) fn decoder<'a>(
 }
 
 /// Both.
-pub(super) fn decompress<'a>(
+pub(crate) fn decompress<'a>(
     reader: impl Read + 'a,
     what: &str,
 ) -> Result<Box<dyn Read + 'a>, ImageError> {

@@ -26,6 +26,7 @@ mod source;
 mod store;
 mod temporary;
 
+pub(crate) use compression::decompress;
 pub use configuration::Image;
 pub use digest::{DiffId, Digest, ImageId, InvalidDigest};
 pub use error::ImageError;

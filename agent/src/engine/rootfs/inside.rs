@@ -43,8 +43,6 @@ pub struct PathStat {
 pub struct Writing {
     /// `noOverwriteDirNonDir`: a directory is not replaced by something else, nor the other way round.
     pub keep_kinds: bool,
-    /// Whose everything becomes, user and group, instead of whom the archive says.
-    pub owner: Option<(u32, u32)>,
 }
 
 impl Inside {
@@ -102,6 +100,17 @@ impl Inside {
         })
     }
 
+    /// Where a path to a directory leads in the end, from the root.
+    ///
+    /// # Errors
+    /// It is no directory.
+    pub fn real(&self, container: &str, path: &str) -> Result<PathBuf, RootfsError> {
+        let asked = Asked::new(path);
+        let directory = self.directory(container, path, &asked)?;
+        self.name_of(&directory)
+            .map_err(|source| not_found(container, path, source))
+    }
+
     /// Writes an archive of what is at `path`, named by its last name.
     ///
     /// # Errors
@@ -135,18 +144,26 @@ impl Inside {
         writing: Writing,
     ) -> Result<(), RootfsError> {
         let asked = Asked::new(path);
-        self.tree
-            .directory(&asked.path)
-            .map_err(|source| match source.kind() {
-                ErrorKind::NotADirectory => RootfsError::NotADirectory,
-                _ => not_found(container, path, source),
-            })?;
+        self.directory(container, path, &asked)?;
         let form = Form::Files {
             keep_kinds: writing.keep_kinds,
-            owner: writing.owner,
+            keep_base: true,
         };
         unpack(archive, &self.tree, &asked.path, form)?;
         Ok(())
+    }
+
+    fn directory(
+        &self,
+        container: &str,
+        path: &str,
+        asked: &Asked,
+    ) -> Result<OwnedFd, RootfsError> {
+        let directory = self.tree.directory(&asked.path);
+        directory.map_err(|source| match source.kind() {
+            ErrorKind::NotADirectory => RootfsError::NotADirectory,
+            _ => not_found(container, path, source),
+        })
     }
 
     /// The directory that it is in, its name there, and what it is.
@@ -170,15 +187,19 @@ impl Inside {
         found.map_err(|source| not_found(container, path, source))
     }
 
+    /// What an open file is called, from the root.
+    fn name_of(&self, file: &OwnedFd) -> io::Result<PathBuf> {
+        let of = |fd: i32| fs::read_link(format!("/proc/self/fd/{fd}"));
+        let root = of(self.tree.root().as_raw_fd())?;
+        let name = of(file.as_raw_fd())?;
+        let inside = name.strip_prefix(root).map_err(io::Error::other)?;
+        Ok(Path::new("/").join(inside))
+    }
+
     /// What cannot be followed is told as the link has it.
     fn end_of_link(&self, path: &Path) -> String {
-        let end = self.tree.at(path, OFlags::PATH).and_then(|end| {
-            let of = |fd: i32| fs::read_link(format!("/proc/self/fd/{fd}"));
-            let root = of(self.tree.root().as_raw_fd())?;
-            let end = of(end.as_raw_fd())?;
-            let inside = end.strip_prefix(root).map_err(io::Error::other)?;
-            Ok(Path::new("/").join(inside))
-        });
+        let end = self.tree.at(path, OFlags::PATH);
+        let end = end.and_then(|end| self.name_of(&end));
         let end = end.unwrap_or_else(|_| {
             let (parent, name) = tree::split(path);
             let directory = self.tree.directory(parent);

@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
+use super::super::tree::tests::nest;
 use super::*;
 
 /// `etc/link` leads to `/data`, which is on the host something else, or nothing.
@@ -109,10 +110,7 @@ fn kinds_are_kept_when_asked() {
     let mut archive = Vec::new();
     inside.read("c", "/data/file", &mut archive).unwrap();
     fs::create_dir(dir.path().join("etc/file")).unwrap();
-    let keeping = Writing {
-        keep_kinds: true,
-        ..Writing::default()
-    };
+    let keeping = Writing { keep_kinds: true };
     let error = inside
         .write("c", "/etc", &archive[..], keeping)
         .unwrap_err();
@@ -125,4 +123,41 @@ fn kinds_are_kept_when_asked() {
         .write("c", "/etc", &archive[..], Writing::default())
         .unwrap();
     assert_eq!(fs::read(dir.path().join("etc/file")).unwrap(), b"content");
+}
+
+#[test]
+fn the_directory_that_is_written_to_keeps_what_it_is() {
+    let (dir, inside) = root();
+    let mut archive = Vec::new();
+    let data = dir.path().join("data");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o1777)).unwrap();
+    inside.read("c", "/data/.", &mut archive).unwrap();
+    let etc = dir.path().join("etc");
+    fs::set_permissions(&etc, fs::Permissions::from_mode(0o751)).unwrap();
+    inside
+        .write("c", "/etc", &archive[..], Writing::default())
+        .unwrap();
+    assert_eq!(fs::metadata(&etc).unwrap().mode() & 0o7777, 0o751);
+    assert!(etc.join("sub/deep").exists());
+}
+
+#[test]
+fn what_the_kernel_shows_as_files_is_not_read() {
+    let host = Inside::open(Path::new("/")).unwrap();
+    assert_eq!(listed(&host, "/proc"), ["proc/"]);
+    assert_eq!(listed(&host, "/proc/sys/."), ["./"]);
+}
+
+#[test]
+fn what_is_deeper_than_a_path_leads_is_left_out() {
+    let (dir, inside) = root();
+    nest(&dir.path().join("data/deep"), 60);
+    let names = listed(&inside, "/data");
+    tree::remove_in(&dir.path().join("data"), OsStr::new("deep")).unwrap();
+    let deep = names.iter().filter(|name| name.starts_with("data/deep/"));
+    assert!((30..60).contains(&deep.count()));
+    assert!(
+        names.contains(&"data/sub/deep".to_owned()),
+        "what follows is there"
+    );
 }

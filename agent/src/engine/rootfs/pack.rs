@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -21,9 +22,23 @@ use super::users::UserRange;
 const MOST_ID: u32 = 0o7_777_777;
 const MOST_SIZE: u64 = 0o77_777_777_777;
 const NAME: usize = 100;
+/// File systems (`statfs(2)`) whose files are the kernel's words, made when they are read: proc, sysfs, cgroup (v1,
+/// v2), devpts, mqueue, securityfs, debugfs, tracefs, bpf.
+const KERNELS: [u32; 10] = [
+    0x9fa0,
+    0x6265_6572,
+    0x0027_e0eb,
+    0x6367_7270,
+    0x1cd1,
+    0x1980_0202,
+    0x7363_6673,
+    0x6462_6720,
+    0x7472_6163,
+    0xcafe_4a11,
+];
 
 /// Writes `name`, which is in `directory`, and all below it; the archive calls it `called`, and owners
-/// what they are for `users`.
+/// what they are for `users`. Left out are sockets, what the kernel shows as files, and what it lets nobody read.
 ///
 /// # Errors
 /// The tree cannot be read, or the archive not be written.
@@ -40,6 +55,7 @@ pub(crate) fn pack(
     );
     let mut packer = Packer {
         builder: tar::Builder::new(out),
+        asked: name,
         users,
         seen: HashMap::new(),
     };
@@ -53,6 +69,10 @@ pub(crate) fn pack(
             }
             Ok(None) => {}
             Err(error) if error.kind() == ErrorKind::NotFound && path != Path::new(name) => {}
+            // Deeper than a path leads: who unpacked it could not make it either.
+            Err(error) if error.kind() == ErrorKind::InvalidFilename && path != Path::new(name) => {
+                tracing::warn!(%error, "left out of an archive: a tree that is deeper than a path leads");
+            }
             Err(error) => return Err(error),
         }
     }
@@ -70,6 +90,7 @@ fn join(called: &OsStr, name: &OsStr) -> OsString {
 
 struct Packer<'a> {
     builder: tar::Builder<&'a mut dyn Write>,
+    asked: &'a OsStr,
     users: Option<UserRange>,
     /// Files with several names, by device and inode: the first of them.
     seen: HashMap<(u64, u64), OsString>,
@@ -93,7 +114,12 @@ impl Packer<'_> {
         let stat = found.ok_or(io::Error::from(ErrorKind::NotFound))?;
         let kind = tree::kind(&stat);
         if kind == FileType::RegularFile {
-            self.regular(place, called)?;
+            match tree::open_file(place.directory, place.name) {
+                Err(error) if error.kind() == ErrorKind::PermissionDenied && path != self.asked => {
+                    tracing::warn!(path = %path.display(), %error, "left out of an archive");
+                }
+                file => self.regular(&file?, place, called)?,
+            }
             return Ok(None);
         }
         let mut member = Member::of(&stat, place, self.users)?;
@@ -106,6 +132,9 @@ impl Packer<'_> {
                 member.write(&mut self.builder, &slashed, tar::EntryType::Directory)?;
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY;
                 let inside = tree.at(path, flags)?;
+                if is_kernels(inside.as_fd())? {
+                    return Ok(None);
+                }
                 return tree::names(inside.as_fd()).map(Some);
             }
             FileType::Symlink => {
@@ -137,9 +166,8 @@ impl Packer<'_> {
         Ok(None)
     }
 
-    fn regular(&mut self, place: Place<'_>, called: &OsStr) -> io::Result<()> {
-        let file = tree::open_file(place.directory, place.name)?;
-        let stat = rustix::fs::fstat(&file)?;
+    fn regular(&mut self, file: &File, place: Place<'_>, called: &OsStr) -> io::Result<()> {
+        let stat = rustix::fs::fstat(file)?;
         let mut member = Member::of(&stat, place, self.users)?;
         if stat.st_nlink > 1 {
             let inode = (stat.st_dev, stat.st_ino);
@@ -162,6 +190,14 @@ impl Packer<'_> {
         let padded = size.next_multiple_of(512);
         io::copy(&mut io::repeat(0).take(padded - copied), out).map(|_| ())
     }
+}
+
+fn is_kernels(directory: BorrowedFd<'_>) -> io::Result<bool> {
+    let kind = rustix::fs::fstatfs(directory)?.f_type;
+    // Its type is another on every architecture.
+    Ok(KERNELS
+        .iter()
+        .any(|known| i128::from(kind) == i128::from(*known)))
 }
 
 /// A header in the making.

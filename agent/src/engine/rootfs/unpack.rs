@@ -26,8 +26,8 @@ pub(crate) enum Form {
     Files {
         /// A directory is not replaced by something else, nor something else by a directory.
         keep_kinds: bool,
-        /// Whose they become, instead of whom the archive says.
-        owner: Option<(u32, u32)>,
+        /// What the archive says of the directory itself that it goes to is left out.
+        keep_base: bool,
     },
 }
 
@@ -71,6 +71,14 @@ struct Unpacker<'a> {
 impl Unpacker<'_> {
     fn entry(&mut self, entry: &mut Entry<'_>) -> Result<(), ArchiveError> {
         let path = tree::relative(&entry.path).map_err(|reason| entry.refused(reason))?;
+        if let Form::Files {
+            keep_base: true, ..
+        } = self.form
+            && path == Path::new("")
+            && entry.kind == Kind::Directory
+        {
+            return Ok(());
+        }
         let name = entry.name();
         let failed = |source: io::Error| match source.raw_os_error() {
             // RESOLVE_NO_SYMLINKS says ELOOP, RESOLVE_BENEATH EXDEV.
@@ -88,13 +96,6 @@ impl Unpacker<'_> {
         let has_overlays = entry.attributes.xattrs.iter().any(is_overlays);
         if has_overlays {
             return Err(entry.refused("carries an attribute that is overlayfs's own"));
-        }
-        if let Form::Files {
-            owner: Some((uid, gid)),
-            ..
-        } = self.form
-        {
-            (entry.attributes.uid, entry.attributes.gid) = (uid, gid);
         }
         if let Some(users) = self.tree.users() {
             let attributes = &mut entry.attributes;

@@ -35,7 +35,7 @@ pub(super) fn populate(root: &Tree, from: &Path, to: &Path) -> io::Result<()> {
         });
         let form = Form::Files {
             keep_kinds: false,
-            owner: None,
+            keep_base: false,
         };
         let unpacked = unpack(reader, &to, Path::new(""), form);
         let packed = packing

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use bollard::models::{ChangeType, FilesystemChange};
 
-use super::{Bound, Parts, Root};
+use super::{Parts, Root};
 use crate::engine::container::EngineError;
 use crate::engine::container::model::{ContainerDir, Life, Settings};
-use crate::engine::rootfs::{Inside, PathStat, Writing, apart, lexical};
+use crate::engine::image::decompress;
+use crate::engine::rootfs::{Inside, PathStat, Writing, apart};
 use crate::engine::spec;
 
 /// As the API numbers it.
@@ -40,7 +41,7 @@ impl Parts {
         path: &str,
     ) -> Result<PathStat, EngineError> {
         self.look(settings, life, dir, |inside| {
-            Ok(inside.stat(settings.name.as_str(), path)?)
+            Ok(inside.stat(&settings.name, path)?)
         })
     }
 
@@ -54,7 +55,7 @@ impl Parts {
         out: &mut (dyn Write + Send),
     ) -> Result<(), EngineError> {
         self.look(settings, life, dir, |inside| {
-            Ok(inside.read(settings.name.as_str(), path, out)?)
+            Ok(inside.read(&settings.name, path, out)?)
         })
     }
 
@@ -68,18 +69,12 @@ impl Parts {
         archive: impl Read + Send,
         writing: Writing,
     ) -> Result<(), EngineError> {
-        let host = settings.host();
-        if host.and_then(|host| host.readonly_rootfs) == Some(true) {
-            let text = "container rootfs is marked read-only".to_owned();
-            return Err(EngineError::Invalid(text));
-        }
-        let bound = bound_at(settings, path);
-        if bound.is_some_and(|bound| !bound.is_writable()) {
-            let text = "mounted volume is marked read-only".to_owned();
-            return Err(EngineError::Invalid(text));
-        }
         self.look(settings, life, dir, |inside| {
-            Ok(inside.write(settings.name.as_str(), path, archive, writing)?)
+            // Where links lead decides what may be written.
+            let real = inside.real(&settings.name, path)?;
+            require_writable(settings, &real)?;
+            let archive = decompress(archive, "the archive")?;
+            Ok(inside.write(&settings.name, path, archive, writing)?)
         })
     }
 
@@ -119,7 +114,11 @@ impl Parts {
     }
 
     /// The root filesystem of one that does not run.
-    fn at_rest(&self, settings: &Settings, dir: &ContainerDir) -> Result<Inside, EngineError> {
+    pub(super) fn at_rest(
+        &self,
+        settings: &Settings,
+        dir: &ContainerDir,
+    ) -> Result<Inside, EngineError> {
         match self.root(settings, dir.path())? {
             Root::Direct(path) => Inside::open(&path).map_err(EngineError::io("open", &path)),
             Root::Layers(overlay) => Ok(Inside::new(overlay.detached(&spare(dir)?)?)),
@@ -134,11 +133,18 @@ fn spare(dir: &ContainerDir) -> Result<PathBuf, EngineError> {
     Ok(spare)
 }
 
-/// What is mounted where a path leads.
-fn bound_at<'a>(settings: &'a Settings, path: &str) -> Option<&'a Bound> {
-    let asked = Path::new("/").join(lexical(Path::new(path)));
-    let there = settings.mounts.iter().filter(|bound| bound.has(&asked));
-    there.max_by_key(|bound| bound.depth())
+/// What is mounted at a path decides, or else the root filesystem.
+fn require_writable(settings: &Settings, path: &Path) -> Result<(), EngineError> {
+    let there = settings.mounts.iter().filter(|bound| bound.has(path));
+    let host = settings.host();
+    let text = match there.max_by_key(|bound| bound.depth()) {
+        Some(bound) if !bound.is_writable() => "mounted volume is marked read-only",
+        None if host.and_then(|host| host.readonly_rootfs) == Some(true) => {
+            "container rootfs is marked read-only"
+        }
+        _ => return Ok(()),
+    };
+    Err(EngineError::Invalid(text.to_owned()))
 }
 
 /// Leaves out the files that are there for ours to be mounted over, and the directory that is changed by
