@@ -17,7 +17,7 @@ use super::client::{Engine, nothing, segment, streamed};
 use super::images::split;
 use super::lines::Values;
 use super::prune::{self, Pruning};
-use super::{chunks, copy_in, listing};
+use super::{chunks, copy, copy_in, listing};
 use crate::api::ClientError;
 
 /// What tells that a directory is in the OCI layout.
@@ -112,7 +112,7 @@ pub(super) async fn load(args: LoadArgs, engine: &Engine, out: &mut Output) -> R
                 let told = format!("{} is no OCI layout: it has no {LAYOUT}", path.display());
                 return Err(Failure::new(Exit::Failed, told));
             }
-            copy_in::packed(path.clone(), PathBuf::from("."), true, false)?
+            copy_in::packed(path.clone(), PathBuf::from("."), true)?
         }
         Some(path) => streamed(chunks::of(open(path)?)?),
         None if io::stdin().is_terminal() => {
@@ -186,6 +186,7 @@ pub(super) async fn save(args: SaveArgs, engine: &Engine) -> Result<(), Failure>
         let told = "an archive is nothing for a terminal: use -o FILE or redirect";
         return Err(Failure::new(Exit::Failed, told));
     }
+    let output = args.output.as_deref().map(copy::output).transpose()?;
     let query: Vec<_> = args
         .names
         .iter()
@@ -195,7 +196,7 @@ pub(super) async fn save(args: SaveArgs, engine: &Engine) -> Result<(), Failure>
         .request(Method::GET, "/images/get", &query, nothing())
         .await?;
     let mut body = answer.into_body();
-    let Some(path) = args.output else {
+    let Some(path) = output else {
         let mut stdout = io::stdout().lock();
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame.map_err(ClientError::Broken)?.into_data() {

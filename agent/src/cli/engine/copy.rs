@@ -176,6 +176,22 @@ pub(super) fn metadata(path: &Path, follow: bool) -> Result<Option<Metadata>, Fa
     }
 }
 
+/// Where a file is to be written that replaces what is at `path`: behind a link if that is one. Devices and pipes
+/// are refused, for nobody means to replace those.
+pub(super) fn output(path: &Path) -> Result<PathBuf, Failure> {
+    match metadata(path, true)? {
+        Some(there) if !there.is_dir() && !there.is_file() => {
+            let told = format!(
+                "invalid output path: \"{}\" must be a directory or a regular file",
+                path.display()
+            );
+            Err(Failure::new(Exit::Failed, told))
+        }
+        Some(_) => path.canonicalize().map_err(|error| at(path, &error)),
+        None => Ok(path.to_owned()),
+    }
+}
+
 /// A failure at a path of the host.
 pub(super) fn at(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::Failed, format!("{}: {error}", path.display()))
@@ -183,7 +199,25 @@ pub(super) fn at(path: &Path, error: &dyn std::fmt::Display) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+
+    #[test]
+    fn links_are_followed_and_devices_are_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().canonicalize().unwrap().join("file");
+        assert_eq!(output(&file).unwrap(), file);
+        fs::write(&file, "").unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        assert_eq!(output(&link).unwrap(), file);
+        let refused = output(Path::new("/dev/null")).unwrap_err().lines().join("");
+        assert!(
+            refused.contains("must be a directory or a regular file"),
+            "{refused}"
+        );
+    }
 
     #[test]
     fn containers_and_paths() {

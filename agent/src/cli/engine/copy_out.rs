@@ -3,19 +3,21 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use bytes::{Buf, Bytes};
 use http_body_util::BodyExt;
 use hyper::Method;
 use hyper::body::Incoming;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps};
 use tar::{Archive, Entry, EntryType};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::super::failure::{Exit, Failure};
 use super::client::nothing;
-use super::copy::{Place, at, base, is_content, metadata, stat_of};
+use super::copy::{Place, at, base, is_content, metadata, output, stat_of};
 use super::output_frames::{Sink, write};
 use crate::api::ClientError;
 
@@ -28,6 +30,7 @@ struct Target {
     dir: PathBuf,
     /// `None`: what is in the archive's directory goes straight into `dir`.
     name: Option<PathBuf>,
+    keep_owners: bool,
 }
 
 pub(super) async fn run(
@@ -59,17 +62,19 @@ pub(super) async fn run(
         return Ok(());
     }
     let is_dir = stat_of(answer.headers())?.is_dir();
-    let target = choose(&path, is_dir, target)?;
-    unpack(answer.into_body(), target, keep_owners).await
+    // By the name that was asked for, be it a link's.
+    let target = choose(&from.path, is_dir, target, keep_owners)?;
+    unpack(answer.into_body(), target).await
 }
 
-fn choose(source: &str, is_dir: bool, target: &str) -> Result<Target, Failure> {
-    let path = Path::new(target);
+fn choose(source: &str, is_dir: bool, target: &str, keep_owners: bool) -> Result<Target, Failure> {
+    let path = &output(Path::new(target))?;
     let there = metadata(path, true)?;
     if there.as_ref().is_some_and(fs::Metadata::is_dir) {
         return Ok(Target {
             dir: path.to_owned(),
             name: (!is_content(source)).then(|| base(source)),
+            keep_owners,
         });
     }
     if there.is_some() && is_dir {
@@ -87,11 +92,12 @@ fn choose(source: &str, is_dir: bool, target: &str) -> Result<Target, Failure> {
     }
     Ok(Target {
         dir: parent.to_owned(),
-        name: Some(base(target)),
+        name: path.file_name().map(PathBuf::from),
+        keep_owners,
     })
 }
 
-async fn unpack(mut body: Incoming, target: Target, keep_owners: bool) -> Result<(), Failure> {
+async fn unpack(mut body: Incoming, target: Target) -> Result<(), Failure> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let unpacking = spawn_blocking(move || {
         let mut archive = Archive::new(Pieces {
@@ -99,7 +105,7 @@ async fn unpack(mut body: Incoming, target: Target, keep_owners: bool) -> Result
             piece: Bytes::new(),
         });
         archive.set_preserve_permissions(true);
-        archive.set_preserve_ownerships(keep_owners);
+        archive.set_preserve_ownerships(target.keep_owners);
         target.unpack(&mut archive)
     });
     while let Some(frame) = body.frame().await {
@@ -122,6 +128,8 @@ async fn unpack(mut body: Incoming, target: Target, keep_owners: bool) -> Result
 impl Target {
     fn unpack(&self, archive: &mut Archive<Pieces>) -> io::Result<()> {
         let root = self.dir.canonicalize()?;
+        // What is made in them changes their times.
+        let mut directories = Vec::new();
         for entry in archive.entries()? {
             let mut entry = entry?;
             let name = entry.path()?.into_owned();
@@ -135,6 +143,12 @@ impl Target {
             }
             inside(&root, &path).map_err(failed)?;
             self.unpack_one(&root, &mut entry, &path).map_err(failed)?;
+            if entry.header().entry_type() == EntryType::Directory {
+                directories.push((path, entry.header().mtime()?));
+            }
+        }
+        for (path, mtime) in directories.iter().rev() {
+            inside(&root, path).and_then(|()| set_mtime(path, *mtime))?;
         }
         Ok(())
     }
@@ -145,17 +159,31 @@ impl Target {
         entry: &mut Entry<'_, Pieces>,
         path: &Path,
     ) -> io::Result<()> {
-        if entry.header().entry_type() == EntryType::Link {
-            let linked = entry.link_name()?.unwrap_or_default();
-            let linked = self.place(root, &linked)?;
-            inside(root, &linked)?;
-            let _ = fs::remove_file(path); // A file of that name is replaced; mostly there is none.
-            return fs::hard_link(linked, path);
+        match entry.header().entry_type() {
+            EntryType::Link => {
+                let linked = entry.link_name()?.unwrap_or_default();
+                let linked = self.place(root, &linked)?;
+                inside(root, &linked)?;
+                let _ = fs::remove_file(path); // A file of that name is replaced; mostly there is none.
+                return fs::hard_link(linked, path);
+            }
+            EntryType::Fifo => {}
+            // Which of the host's devices there are is not a container's to say.
+            EntryType::Char | EntryType::Block => return Ok(()),
+            _ => return entry.unpack(path).map(drop),
         }
-        entry.unpack(path).map(drop)
+        let header = entry.header();
+        let _ = fs::remove_file(path); // As above.
+        rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(header.mode()?))?;
+        if self.keep_owners {
+            let [uid, gid] = [header.uid()?, header.gid()?].map(|id| u32::try_from(id).ok());
+            std::os::unix::fs::lchown(path, uid, gid)?;
+        }
+        set_mtime(path, header.mtime()?)
     }
 
-    /// Where an entry of that name goes.
+    /// Where an entry of that name goes. Those of the root have no directory's name to be replaced: `/bin`.
     fn place(&self, root: &Path, name: &Path) -> io::Result<PathBuf> {
         let mut parts = Vec::new();
         for part in name.components() {
@@ -171,9 +199,26 @@ impl Target {
         }
         let mut path = root.to_owned();
         path.extend(&self.name);
-        path.extend(parts.iter().skip(1));
+        path.extend(parts.iter().skip(usize::from(!name.has_root())));
         Ok(path)
     }
+}
+
+fn set_mtime(path: &Path, seconds: u64) -> io::Result<()> {
+    let time = Timespec {
+        tv_sec: i64::try_from(seconds).unwrap_or(i64::MAX),
+        tv_nsec: 0,
+    };
+    let times = Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    Ok(rustix::fs::utimensat(
+        CWD,
+        path,
+        &times,
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?)
 }
 
 /// No link that was there or came before leads out.
