@@ -45,7 +45,8 @@ impl Shared {
         let id = new_id()?;
         let log = LogOptions::of(body.host_config.as_ref(), &self.config)?;
         let name = self.registry.reserve(wanted, &id)?;
-        let completed = self.parts.complete(self, &id, &mut body);
+        let claim = self.claims.begin(&id);
+        let completed = self.parts.complete(self, &claim, &mut body);
         let completed = completed.inspect_err(|_| self.registry.release(&name))?;
         let cgroup = self.cgroup_of(&id, body.host_config.as_ref());
         let settings = Settings {
@@ -61,7 +62,7 @@ impl Shared {
         let added = self.record(settings.clone());
         if added.is_err() {
             self.registry.release(&settings.name);
-            let others = |name: &str| self.users_of_volume(name);
+            let others = self.other_users_of_volume(&settings.id);
             self.parts.discard(&settings.mounts, &others);
         }
         added.map(|cell| (cell, completed.warnings))
@@ -70,6 +71,15 @@ impl Shared {
     fn record(&self, settings: Settings) -> Result<Arc<Cell>, EngineError> {
         let dir = self.dir(&settings.id);
         dir.make(&settings).map_err(EngineError::record(&dir))?;
+        let filled = self.parts.fill(&settings, &dir);
+        filled.inspect_err(|_| {
+            let undone = self.delete_workload(&settings.id);
+            let undone = undone.and_then(|()| dir.remove().map_err(EngineError::record(&dir)));
+            if let Err(error) = undone {
+                let error = error.with_causes();
+                tracing::warn!(container = %settings.id, error, "left over until the next start");
+            }
+        })?;
         let cell = Arc::new(Cell::new(dir, settings, Life::default()));
         self.registry.add(Arc::clone(&cell));
         Ok(cell)

@@ -48,10 +48,19 @@ impl Shared {
     }
 }
 
+/// Nobody knows its image and volumes: it may have any.
+pub(super) fn is_damaged(settings: &Settings) -> bool {
+    why(settings).is_some()
+}
+
+fn why(settings: &Settings) -> Option<&String> {
+    let annotations = settings.host()?.annotations.as_ref()?;
+    annotations.get(DAMAGED)
+}
+
 /// Refuses what needs the settings that are lost.
 pub(super) fn require_whole(settings: &Settings) -> Result<(), EngineError> {
-    let annotations = settings.host().and_then(|host| host.annotations.as_ref());
-    let Some(why) = annotations.and_then(|all| all.get(DAMAGED)) else {
+    let Some(why) = why(settings) else {
         return Ok(());
     };
     let id = &settings.id;

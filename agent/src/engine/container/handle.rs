@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::EngineError;
 use super::cell::Cell;
+use super::claims::Claims;
 use super::events::Events;
 use super::exec::Execs;
 use super::model::ContainerDir;
@@ -85,6 +86,7 @@ pub(super) struct Shared {
     pub(super) config: EngineConfig,
     pub(super) parts: Parts,
     pub(super) registry: Registry,
+    pub(super) claims: Claims,
     pub(super) execs: Execs,
     pub(super) spares: Spares,
     pub(super) events: Events,
@@ -121,6 +123,7 @@ impl Shared {
         Ok(Self {
             parts: Parts::open(&config, layout, events.clone())?,
             registry: Registry::default(),
+            claims: Claims::default(),
             execs: Execs::default(),
             spares: Spares::new(sealed, parent.clone()),
             events,

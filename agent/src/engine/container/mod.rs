@@ -10,6 +10,7 @@ mod adopt;
 mod attach;
 mod cell;
 mod change;
+mod claims;
 mod create;
 mod damaged;
 mod error;

@@ -153,11 +153,7 @@ impl Shared {
         self.delete_workload(&cell.id)?;
         self.parts.release(&record.settings);
         if volumes {
-            let others = |name: &str| {
-                let mut users = self.users_of_volume(name);
-                users.retain(|id| *id != cell.id.as_str());
-                users
-            };
+            let others = self.other_users_of_volume(&cell.id);
             self.parts.discard(&record.settings.mounts, &others);
         }
         cell.dir.remove().map_err(EngineError::record(&cell.dir))

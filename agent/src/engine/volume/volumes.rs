@@ -22,6 +22,8 @@ use crate::engine::rootfs::tree::{self, Links, Tree};
 const DRIVER: &str = "local";
 const DATA: &str = "_data";
 const RECORD: &str = "volume.json";
+/// Docker's label of a volume that nobody named.
+pub const ANONYMOUS: &str = "com.docker.volume.anonymous";
 /// What is half made, or half gone, has a name that no volume can have.
 const TEMPORARY: &str = "~";
 
@@ -80,11 +82,14 @@ impl Volumes {
                 option: option.clone(),
             });
         }
-        let labels = request.labels.clone().unwrap_or_default();
+        let mut labels = request.labels.clone().unwrap_or_default();
+        if chosen.is_none() {
+            labels.insert(ANONYMOUS.to_owned(), String::new());
+        }
         let record = Record {
             created: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            anonymous: labels.contains_key(ANONYMOUS),
             labels: labels.into_iter().collect(),
-            anonymous: chosen.is_none(),
         };
         let _changing = self.lock();
         match self.record(&name)? {
@@ -143,6 +148,25 @@ impl Volumes {
     pub fn inspect(&self, name: &str) -> Result<Volume, VolumeError> {
         let (name, record) = self.find(name)?;
         Ok(self.model(&name, &record))
+    }
+
+    /// As [`inspect`](Self::inspect), when it is not being removed: whoever is a user by now keeps it.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn require(&self, name: &str) -> Result<(), VolumeError> {
+        let _changing = self.lock();
+        self.find(name).map(drop)
+    }
+
+    /// Whether there is no file in it.
+    ///
+    /// # Errors
+    /// There is none of that name, or it cannot be read.
+    pub fn is_empty(&self, name: &str) -> Result<bool, VolumeError> {
+        let data = self.path(name)?;
+        let mut entries = fs::read_dir(&data).map_err(|source| io_error(&data, source))?;
+        Ok(entries.next().is_none())
     }
 
     /// Where its files are, to be bound.
@@ -219,8 +243,9 @@ impl Volumes {
             let Some(record) = self.record(&name)? else {
                 continue;
             };
-            let is_meant =
-                (all || record.anonymous) && is_meant(&record.labels.into_iter().collect());
+            // Earlier ones of containers were recorded as if somebody had named them.
+            let anonymous = record.anonymous || name.is_hexadecimal();
+            let is_meant = (all || anonymous) && is_meant(&record.labels.into_iter().collect());
             if is_meant && users(name.as_str()).is_empty() {
                 reclaimed = reclaimed.saturating_add(self.size(&name)?);
                 self.take_away(&name)?;

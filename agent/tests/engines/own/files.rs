@@ -198,3 +198,168 @@ fn files_go_in_and_out_as_with_docker() {
     });
     assert_eq!(copied[0], copied[1]);
 }
+
+#[test]
+fn what_a_copy_leaves_alone_is_what_docker_leaves_alone() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("what_a_copy_leaves_alone_is_what_docker_leaves_alone") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let file = side::file(dir.path(), "file", "from the host\n");
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink("/data", &link).unwrap();
+    std::os::unix::fs::chown(&file, Some(1234), Some(1235)).unwrap();
+    let content = format!("{}/.", dir.path().display());
+    let (file, link) = (file.to_str().unwrap(), link.to_str().unwrap());
+    let stat = "stat -c '%a %u:%g %n' /tmp /tmp/file /tmp/owned /data/in /data/linked";
+    compare(
+        &sides,
+        &[
+            &["volume", "create", "vol"],
+            &["create", "--name", "kept", IMAGE, "sleep", "1000"],
+            // The directory itself stays as it is; owners are those that docker says.
+            &["cp", &content, "kept:/tmp"],
+            &["cp", file, "kept:/tmp/file"],
+            &["cp", "--archive", file, "kept:/tmp/owned"],
+            &["cp", &content, "kept:/new"],
+            &["start", "kept"],
+            &["exec", "kept", "sh", "-c", stat],
+            &["exec", "kept", "ls", "-ln", "/new"],
+            &["rm", "--force", "kept"],
+            // A volume that may be written to, of a container whose root file system may not.
+            &[
+                "create",
+                "--read-only",
+                "--name",
+                "ro",
+                "-v",
+                "vol:/data",
+                IMAGE,
+                "sleep",
+                "1000",
+            ],
+            &["cp", file, "ro:/data/in"],
+            &["cp", file, "ro:/tmp/out"],
+            &["cp", file, "ro:/"],
+            &["start", "ro"],
+            &["cp", file, "ro:/data/later"],
+            &["exec", "ro", "ls", "/data"],
+            &["rm", "--force", "ro"],
+            // Where a link leads decides.
+            &[
+                "create",
+                "--name",
+                "way",
+                "-v",
+                "vol:/data:ro",
+                IMAGE,
+                "true",
+            ],
+            &["cp", link, "way:/tmp/link"],
+            &["cp", file, "way:/tmp/link/x"],
+            &["rm", "way"],
+            &["volume", "rm", "vol"],
+        ],
+    );
+    // Compressed, as docker takes it.
+    let archive = dir.path().join("archive.tar.gz");
+    let mut tar = std::process::Command::new("tar");
+    tar.current_dir(dir.path()).arg("-czf").arg(&archive);
+    host::stdout(tar.arg("file"));
+    let listed = sides.each_ref().map(|side| {
+        side.cli(&["create", "--name", "packed", IMAGE, "ls", "-ln", "/tmp"]);
+        let mut copy = side.command();
+        copy.args(["cp", "-", "packed:/tmp"]);
+        copy.stdin(std::fs::File::open(&archive).unwrap());
+        assert!(copy.status().unwrap().success());
+        let listed = side.cli(&["start", "--attach", "packed"]);
+        side.cli(&["rm", "packed"]);
+        listed
+    });
+    assert_eq!(listed[0], listed[1]);
+    assert!(listed[0].contains("file"), "{}", listed[0]);
+}
+
+#[test]
+fn volumes_are_filled_once_and_pruned_as_with_docker() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("volumes_are_filled_once_and_pruned_as_with_docker") else {
+        return;
+    };
+    compare(
+        &sides,
+        &[
+            // When it is created, not when it is started.
+            &[
+                "create",
+                "--name",
+                "first",
+                "-v",
+                "full:/bin",
+                IMAGE,
+                "true",
+            ],
+            &["run", "--rm", "-v", "full:/x", IMAGE, "ls", "/x"],
+            &[
+                "run",
+                "--rm",
+                "--volumes-from",
+                "first",
+                "-v",
+                "full:/y",
+                IMAGE,
+                "ls",
+                "/y/busybox",
+            ],
+            &["rm", "first"],
+            // Not by somebody who has it from another.
+            &[
+                "create",
+                "--name",
+                "first",
+                "-v",
+                "bare:/bin:nocopy",
+                IMAGE,
+                "true",
+            ],
+            &[
+                "create",
+                "--name",
+                "second",
+                "--volumes-from",
+                "first",
+                IMAGE,
+                "true",
+            ],
+            &["run", "--rm", "-v", "bare:/x", IMAGE, "ls", "-A", "/x"],
+            &["rm", "first", "second"],
+            // What was emptied stays so.
+            &[
+                "create",
+                "--name",
+                "emptied",
+                "-v",
+                "gone:/bin",
+                IMAGE,
+                "sh",
+                "-c",
+                "exec /bin/busybox rm -rf /bin/*",
+            ],
+            &["start", "--attach", "emptied"],
+            &["!", "start", "--attach", "emptied"],
+            &["run", "--rm", "-v", "gone:/x", IMAGE, "ls", "-A", "/x"],
+            &["rm", "emptied"],
+            &["volume", "rm", "full", "bare", "gone"],
+            &["run", "--rm", "-v", "data/x", IMAGE, "ls", "/data"],
+        ],
+    );
+    // Nobody named it. Which of those dockerd prunes depends on its version and on how they were made.
+    let [ours, _] = &sides;
+    ours.cli(&["create", "--name", "anonymous", "-v", "/m", IMAGE, "true"]);
+    let prune = || ours.cli(&["volume", "prune", "--force"]);
+    assert_eq!(prune(), "Total reclaimed space: 0B");
+    ours.cli(&["rm", "anonymous"]);
+    assert!(prune().starts_with("Deleted Volumes:"));
+    assert_eq!(ours.cli(&["volume", "ls", "--quiet"]), "");
+}

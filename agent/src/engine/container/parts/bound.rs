@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Parts;
 use crate::engine::container::EngineError;
+use crate::engine::container::claims::Claim;
 use crate::engine::container::handle::Shared;
+use crate::engine::container::model::{ContainerDir, Settings};
 use crate::engine::rootfs::{Inside, Over};
 use crate::engine::spec::ResolvedMount;
-use crate::engine::volume::VolumeName;
+use crate::engine::volume::{ANONYMOUS, VolumeName};
 
 /// What is mounted at one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +31,7 @@ pub(in crate::engine::container) struct Bound {
     mode: String,
     /// A volume that nobody named: it goes with the container.
     pub(in crate::engine::container) anonymous: bool,
-    /// A volume that gets what the image has at its place.
+    /// A volume that gets what the image has at its place when the container is created.
     fills: bool,
     /// A bind whose directory is made if it is missing.
     makes: bool,
@@ -75,13 +77,14 @@ impl Parts {
     pub(super) fn bounds(
         &self,
         shared: &Shared,
+        claim: &Claim<'_>,
         host: &HostConfig,
         anonymous: &[String],
     ) -> Result<Vec<Bound>, EngineError> {
         let mut bounds = Vec::new();
-        let added = self.add_bounds(shared, host, anonymous, &mut bounds);
+        let added = self.add_bounds(shared, claim, host, anonymous, &mut bounds);
         if let Err(error) = added {
-            self.discard(&bounds, &|name| shared.users_of_volume(name));
+            self.discard(&bounds, &shared.other_users_of_volume(claim.id()));
             return Err(error);
         }
         Ok(bounds)
@@ -90,20 +93,21 @@ impl Parts {
     fn add_bounds(
         &self,
         shared: &Shared,
+        claim: &Claim<'_>,
         host: &HostConfig,
         anonymous: &[String],
         bounds: &mut Vec<Bound>,
     ) -> Result<(), EngineError> {
         for words in host.binds.iter().flatten() {
             let bound = Bound::of_words(words);
-            self.make_volume(&bound, None)?;
+            self.make_volume(claim, &bound, None)?;
             bounds.push(bound);
         }
         for mount in host.mounts.iter().flatten() {
             let Some(bound) = Bound::of_mount(mount)? else {
                 continue;
             };
-            self.make_volume(&bound, Some(mount))?;
+            self.make_volume(claim, &bound, Some(mount))?;
             bounds.push(bound);
         }
         for words in host.volumes_from.iter().flatten() {
@@ -111,9 +115,14 @@ impl Parts {
             let theirs = shared.registry.resolve(name)?.settings();
             for bound in &theirs.mounts {
                 if !bounds.iter().any(|own| own.target == bound.target) {
-                    let writable = bound.writable && mode != "ro";
+                    if let Some(name) = &bound.name {
+                        claim.volume(name);
+                        self.volumes.require(name)?;
+                    }
                     let bound = Bound {
-                        writable,
+                        writable: bound.writable && mode != "ro",
+                        // By the image of the container that it is of.
+                        fills: false,
                         ..bound.clone()
                     };
                     bounds.push(bound);
@@ -132,24 +141,35 @@ impl Parts {
                 continue;
             }
             let bound = Bound::anonymous(target);
-            self.make_volume(&bound, None)?;
+            self.make_volume(claim, &bound, None)?;
             bounds.push(bound);
         }
         Ok(())
     }
 
-    fn make_volume(&self, bound: &Bound, mount: Option<&Mount>) -> Result<(), EngineError> {
+    fn make_volume(
+        &self,
+        claim: &Claim<'_>,
+        bound: &Bound,
+        mount: Option<&Mount>,
+    ) -> Result<(), EngineError> {
         let Some(name) = &bound.name else {
             return Ok(());
         };
-        if !bound.anonymous && self.volumes.inspect(name).is_ok() {
+        claim.volume(name);
+        if !bound.anonymous && self.volumes.require(name).is_ok() {
             return Ok(());
         }
         let options = mount.and_then(|mount| mount.volume_options.as_ref());
         let driver = options.and_then(|options| options.driver_config.as_ref());
+        let mut labels = options.and_then(|options| options.labels.clone());
+        if bound.anonymous {
+            let labels = labels.get_or_insert_default();
+            labels.insert(ANONYMOUS.to_owned(), String::new());
+        }
         self.volumes.create(&VolumeCreateRequest {
             name: Some(name.clone()),
-            labels: options.and_then(|options| options.labels.clone()),
+            labels,
             driver: driver.and_then(|driver| driver.name.clone()),
             driver_opts: driver.and_then(|driver| driver.options.clone()),
             ..VolumeCreateRequest::default()
@@ -185,13 +205,24 @@ impl Parts {
         })
     }
 
-    /// Gives empty volumes what the image has at their places.
-    pub(super) fn populate(&self, bounds: &[Bound], rootfs: &Path) -> Result<(), EngineError> {
-        let fills = bounds.iter().filter(|bound| bound.fills);
-        for bound in fills {
+    /// Gives empty volumes what the image has at their places: once, when a container is created. One that is
+    /// emptied later stays empty.
+    pub(in crate::engine::container) fn fill(
+        &self,
+        settings: &Settings,
+        dir: &ContainerDir,
+    ) -> Result<(), EngineError> {
+        let mut image = None;
+        for bound in settings.mounts.iter().filter(|bound| bound.fills) {
             let Some(name) = &bound.name else { continue };
-            let image = Inside::open(rootfs).map_err(EngineError::io("open", rootfs))?;
-            self.volumes.populate(name, &image, &bound.target)?;
+            if !self.volumes.is_empty(name)? {
+                continue;
+            }
+            let image = match &mut image {
+                Some(image) => image,
+                none => none.insert(self.at_rest(settings, dir)?),
+            };
+            self.volumes.populate(name, image, &bound.target)?;
         }
         Ok(())
     }
@@ -201,9 +232,6 @@ impl Parts {
         let mut bounds: Vec<_> = bounds.iter().collect();
         bounds.sort_by_key(|bound| bound.depth());
         for bound in bounds {
-            if let (true, Some(name)) = (bound.fills, &bound.name) {
-                self.volumes.populate(name, inside, &bound.target)?;
-            }
             inside.cover(&Over {
                 source: self.resolve_one(bound)?.source,
                 target: bound.target.clone(),

@@ -6,11 +6,11 @@ use bollard::models::ContainerCreateBody;
 
 use super::{Bound, Parts, ROOTFS, image};
 use crate::engine::container::EngineError;
+use crate::engine::container::claims::Claim;
 use crate::engine::container::handle::Shared;
 use crate::engine::container::name::SHORT;
 use crate::engine::network::{DEFAULT_NETWORK, NetworkMode};
 use crate::engine::spec;
-use crate::launch::Id;
 
 /// What was found out.
 pub(in crate::engine::container) struct Completed {
@@ -25,7 +25,7 @@ impl Parts {
     pub(in crate::engine::container) fn complete(
         &self,
         shared: &Shared,
-        id: &Id,
+        claim: &Claim<'_>,
         body: &mut ContainerCreateBody,
     ) -> Result<Completed, EngineError> {
         spec::validate(body)?;
@@ -43,6 +43,7 @@ impl Parts {
                 return Err(EngineError::Invalid("no image specified".to_owned()));
             }
             let digest = self.images.resolve(&name)?;
+            claim.image(&digest);
             image::merge(body, self.images.image(&digest)?.config());
             image = Some(digest.to_string());
         }
@@ -70,7 +71,7 @@ impl Parts {
                     .hostname
                     .clone(),
                 NetworkMode::None | NetworkMode::Named(_) => {
-                    Some(id.as_str().chars().take(SHORT).collect())
+                    Some(claim.id().as_str().chars().take(SHORT).collect())
                 }
             };
         }
@@ -87,7 +88,7 @@ impl Parts {
             warnings.extend(self.networks.warnings(network));
         }
         let anonymous = body.volumes.clone().unwrap_or_default();
-        let mounts = self.bounds(shared, &host, &anonymous)?;
+        let mounts = self.bounds(shared, claim, &host, &anonymous)?;
         Ok(Completed {
             image,
             mounts,

@@ -23,7 +23,7 @@ use bollard::models::ContainerCreateBody;
 pub(super) use bound::Bound;
 
 use super::EngineError;
-use super::damaged::require_whole;
+use super::damaged::{is_damaged, require_whole};
 use super::events::Events;
 use super::handle::Shared;
 use super::model::Settings;
@@ -156,28 +156,47 @@ impl Parts {
 }
 
 impl Shared {
-    /// Ids of containers that have a volume.
+    /// Ids of containers that have a volume, are about to, or may have.
     pub(super) fn users_of_volume(&self, name: &str) -> Vec<String> {
+        // Before the list, which they get into from here.
+        let mut users = self.claims.of_volume(name);
         let cells = self.registry.all().into_iter();
-        let users = cells.filter(|cell| {
+        let have = cells.filter(|cell| {
             let settings = cell.settings();
-            settings
-                .mounts
-                .iter()
-                .any(|bound| bound.name.as_deref() == Some(name))
+            let mut mounts = settings.mounts.iter();
+            is_damaged(&settings) || mounts.any(|bound| bound.name.as_deref() == Some(name))
         });
-        users.map(|cell| cell.id.to_string()).collect()
+        users.extend(have.map(|cell| cell.id.clone()));
+        users.sort();
+        users.dedup();
+        users.iter().map(ToString::to_string).collect()
     }
 
-    /// A container of an image; one that runs, if there is one.
+    /// As [`users_of_volume`](Self::users_of_volume), without this container.
+    pub(super) fn other_users_of_volume(&self, id: &Id) -> impl Fn(&str) -> Vec<String> {
+        move |name| {
+            let mut users = self.users_of_volume(name);
+            users.retain(|user| *user != id.as_str());
+            users
+        }
+    }
+
+    /// A container of an image; one that runs, if there is one. One that is about to be, or may be, is one.
     pub(super) fn user_of_image(&self, image: &ImageId) -> Option<User> {
+        let user = |id: &Id, running| User {
+            container: id.as_str().chars().take(SHORT).collect(),
+            running,
+        };
         let digest = image.to_string();
+        // Before the list, as above.
+        let claims = self.claims.of_image(image);
+        let claims = claims.iter().map(|id| user(id, false));
         let cells = self.registry.all().into_iter();
-        let of_image = cells.filter(|cell| cell.settings().image.as_deref() == Some(&digest));
-        let users = of_image.map(|cell| User {
-            container: cell.id.as_str().chars().take(SHORT).collect(),
-            running: cell.record().life.is_active(),
+        let have = cells.filter(|cell| {
+            let settings = cell.settings();
+            is_damaged(&settings) || settings.image.as_deref() == Some(&digest)
         });
-        users.max_by_key(|user| user.running)
+        let have = have.map(|cell| user(&cell.id, cell.record().life.is_active()));
+        claims.chain(have).max_by_key(|user| user.running)
     }
 }

@@ -38,7 +38,6 @@ impl Parts {
         let users = spec::user_range(&settings.body)?;
         // Ours to change before it is its users'.
         let rootfs = self.mount(settings, dir, None, users.is_some())?;
-        self.populate(&settings.mounts, &rootfs)?;
         let files = self.write_files(shared, settings, dir)?;
         let join = shared.joined(settings, &mut pins)?;
         let mounts = self.resolve(&settings.mounts)?;
