@@ -81,6 +81,49 @@ fn an_image_is_loaded_named_and_found() {
     );
 }
 
+/// With a file among `members` for each of these documents, by digest; the descriptor of the last.
+fn descriptor(kind: &str, text: &[u8], members: &mut Vec<(String, Vec<u8>)>) -> serde_json::Value {
+    let digest = Digest::of(text);
+    members.push((format!("blobs/sha256/{}", digest.hex()), text.to_vec()));
+    let media_type = format!("application/vnd.oci.image.{kind}.v1+json");
+    serde_json::json!({"mediaType": media_type, "digest": digest, "size": text.len()})
+}
+
+#[test]
+fn a_small_archive_does_not_become_a_large_one_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let refused = |archive: &[u8]| {
+        let error = store.load(archive).unwrap_err();
+        assert!(matches!(error, ImageError::TooLarge { .. }), "{error}");
+    };
+    // One configuration, named often.
+    let config = format!("{{}}{}", " ".repeat(1 << 20));
+    let manifest = serde_json::json!({"Config": "c", "Layers": []});
+    let manifests = serde_json::json!(vec![manifest; 10_000]).to_string();
+    refused(&tarball(&[
+        ("c", config.as_bytes()),
+        ("manifest.json", manifests.as_bytes()),
+    ]));
+    // Indexes of the same index, of the same index.
+    let mut members = Vec::new();
+    let other = serde_json::json!({"os": "linux", "architecture": "none"});
+    let mut inner = descriptor("manifest", b"{}", &mut members);
+    inner["platform"] = other;
+    for _ in 0..3 {
+        let manifests = vec![inner; 2_000];
+        let index = serde_json::json!({"schemaVersion": 2, "manifests": manifests}).to_string();
+        inner = descriptor("index", index.as_bytes(), &mut members);
+    }
+    let (_, index) = members.pop().unwrap();
+    members.push(("index.json".to_owned(), index));
+    let members: Vec<_> = members
+        .iter()
+        .map(|(name, text)| (name.as_str(), &text[..]))
+        .collect();
+    refused(&tarball(&members));
+}
+
 #[test]
 fn an_image_goes_with_its_last_name_and_its_layers_with_the_last_image() {
     let dir = tempfile::tempdir().unwrap();

@@ -3,6 +3,9 @@
 //! `manifest.json` is what `docker save` writes; since docker 25 the same archive is an OCI layout too.
 //! OCI image specification 1.1: `image-layout.md`, `image-index.md`, `manifest.md`.
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -17,6 +20,11 @@ pub(super) const NAME_ANNOTATION: &str = "io.containerd.image.name";
 pub(super) const REF_ANNOTATION: &str = "org.opencontainers.image.ref.name";
 /// An index in an index in an index.
 const MOST_NESTED: usize = 4;
+
+/// Bytes of all documents of an archive together, each as often as it is named: thousands of images'.
+const MOST_DOCUMENTS: u64 = 32 << 20;
+/// Platforms that are told of.
+const MOST_TOLD: usize = 16;
 
 /// One image to be loaded.
 pub(super) struct Found {
@@ -42,38 +50,70 @@ struct DockerManifest {
     layers: Option<Vec<String>>,
 }
 
+/// A source's documents. What they name is a stranger's choice, and they are in memory together.
+struct Documents<'a> {
+    source: &'a Source,
+    /// Bytes that may still be read.
+    left: Cell<u64>,
+}
+
+impl Documents<'_> {
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, ImageError> {
+        let text = self.source.document(name)?;
+        text.map(|text| self.spend(text)).transpose()
+    }
+
+    fn declared(&self, declared: Declared) -> Result<Vec<u8>, ImageError> {
+        self.spend(self.source.declared(declared)?)
+    }
+
+    fn spend(&self, text: Vec<u8>) -> Result<Vec<u8>, ImageError> {
+        let left = self.left.get().checked_sub(text.len() as u64);
+        self.left.set(left.ok_or_else(|| ImageError::TooLarge {
+            what: "what the archive says of its images".to_owned(),
+            most: MOST_DOCUMENTS,
+        })?);
+        Ok(text)
+    }
+}
+
 /// All images for this host in a source.
 pub(super) fn images(source: &Source) -> Result<Vec<Found>, ImageError> {
-    if let Some(text) = source.document("manifest.json")? {
+    let source = &Documents {
+        source,
+        left: Cell::new(MOST_DOCUMENTS),
+    };
+    if let Some(text) = source.read("manifest.json")? {
         let manifests: Vec<DockerManifest> = parse("manifest.json", &text)?;
         return manifests
             .into_iter()
             .map(|manifest| of_docker(source, manifest))
             .collect();
     }
-    let Some(text) = source.document("index.json")? else {
+    let Some(text) = source.read("index.json")? else {
         return Err(ImageError::NoImage);
     };
     let index: ImageIndex = parse("index.json", &text)?;
     let mut found = Vec::new();
-    let mut others = Vec::new();
+    let mut others = BTreeSet::new();
     for descriptor in index.manifests() {
         if let Some(manifest) = for_host(source, descriptor, 0, &mut others)? {
             found.push(of_oci(source, &manifest, names(descriptor))?);
         }
     }
     if found.is_empty() && !others.is_empty() {
+        let told: Vec<_> = others.into_iter().take(MOST_TOLD).collect();
         return Err(ImageError::NoPlatform {
             architecture: architecture(),
-            found: others.join(", "),
+            found: told.join(", "),
         });
     }
     Ok(found)
 }
 
-fn of_docker(source: &Source, manifest: DockerManifest) -> Result<Found, ImageError> {
+fn of_docker(source: &Documents<'_>, manifest: DockerManifest) -> Result<Found, ImageError> {
     let config = source
-        .document(&manifest.config)?
+        .read(&manifest.config)?
         .ok_or_else(|| missing(&manifest.config))?;
     let names = manifest.repo_tags.into_iter().flatten();
     let layers = manifest.layers.into_iter().flatten();
@@ -90,7 +130,7 @@ fn of_docker(source: &Source, manifest: DockerManifest) -> Result<Found, ImageEr
 }
 
 fn of_oci(
-    source: &Source,
+    source: &Documents<'_>,
     manifest: &ImageManifest,
     names: Vec<Name>,
 ) -> Result<Found, ImageError> {
@@ -111,10 +151,10 @@ fn of_oci(
 /// The manifest that a descriptor leads to, directly or as one of several platforms; `None`: there is
 /// none for this host. `others` collects what there is.
 fn for_host(
-    source: &Source,
+    source: &Documents<'_>,
     descriptor: &Descriptor,
     nested: usize,
-    others: &mut Vec<String>,
+    others: &mut BTreeSet<String>,
 ) -> Result<Option<ImageManifest>, ImageError> {
     if let Some(platform) = descriptor.platform() {
         let (os, found) = (
@@ -124,7 +164,7 @@ fn for_host(
         // Attestations are of an unknown platform: nobody looks for them here.
         if (os.as_str(), found.as_str()) != ("linux", architecture()) {
             if os != "unknown" {
-                others.push(format!("{os}/{found}"));
+                others.insert(format!("{os}/{found}"));
             }
             return Ok(None);
         }
