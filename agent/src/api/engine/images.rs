@@ -89,7 +89,7 @@ async fn load(State(room): State<Room>, body: Body) -> Result<Response, Refused>
     let loaded = engine.image_load(reader).await?;
     let lines = loaded
         .iter()
-        .map(|name| json!({"stream": format!("Loaded image{name}\n")}));
+        .map(|line| json!({"stream": format!("{line}\n")}));
     Ok(messages(lines))
 }
 
@@ -128,9 +128,7 @@ async fn save_several(State(room): State<Room>, asked: Parameters) -> Result<Res
 
 async fn save(room: &Room, names: Vec<String>) -> Result<Response, Refused> {
     let engine = room.engine()?.clone();
-    for name in &names {
-        engine.image_inspect(name).await?;
-    }
+    engine.image_save_foreseen(names.clone()).await?;
     let (out, theirs) = transfer::writer();
     let body = transfer::body(theirs, async move { engine.image_save(names, out).await });
     Ok(([(header::CONTENT_TYPE, "application/x-tar")], body).into_response())

@@ -138,12 +138,27 @@ impl Engine {
                 if !(is_meant && unused) {
                     continue;
                 }
-                match shared.remove_image(&image.id, true) {
-                    Ok(items) => {
-                        deleted.extend(items);
-                        reclaimed += image.size;
+                let layers = shared.layers_of(&image.id);
+                let is_gone = |item: &ImageDeleteResponseItem, chain: &String| {
+                    item.deleted.as_ref() == Some(chain)
+                };
+                // Nothing is forced: somebody may have become a user meanwhile.
+                let names = match image.repo_tags.is_empty() {
+                    true => vec![image.id],
+                    false => image.repo_tags,
+                };
+                for name in names {
+                    match shared.remove_image(&name, false) {
+                        Ok(items) => {
+                            // Others may have some of its layers.
+                            let gone = layers
+                                .iter()
+                                .filter(|(chain, _)| items.iter().any(|item| is_gone(item, chain)));
+                            reclaimed += gone.map(|(_, size)| size).sum::<i64>();
+                            deleted.extend(items);
+                        }
+                        Err(error) => tracing::warn!(image = name, %error, "not pruned"),
                     }
-                    Err(error) => tracing::warn!(image = image.id, %error, "not pruned"),
                 }
             }
             let events = &shared.events;
@@ -155,7 +170,7 @@ impl Engine {
         .await
     }
 
-    /// Takes images in from an archive; what is said of each: `: name` or ` ID: id`.
+    /// Takes images in from an archive; what is said of them, line by line.
     ///
     /// # Errors
     /// The archive is none, or something in it is refused.
@@ -188,6 +203,20 @@ impl Engine {
         .await
     }
 
+    /// Whether all of these are here, before an archive of them is begun.
+    ///
+    /// # Errors
+    /// There is no such image.
+    pub async fn image_save_foreseen(&self, names: Vec<String>) -> Result<(), EngineError> {
+        self.blocking(move |shared| {
+            for name in names {
+                shared.parts.images.meant_to_be_saved(&name)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Writes images as an archive.
     ///
     /// # Errors
@@ -200,9 +229,12 @@ impl Engine {
         self.blocking(move |shared| {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let images = &shared.parts.images;
+            let mut saved = Vec::new();
+            for name in &names {
+                saved.extend(images.meant_to_be_saved(name)?);
+            }
             images.save(&names, out)?;
-            for name in names {
-                let id = images.resolve(name)?;
+            for id in saved {
                 shared.tell_image("save", &id, &id.to_string());
             }
             Ok(())
@@ -250,6 +282,13 @@ impl Shared {
         Ok(self.image_created(&id.to_string()))
     }
 
+    /// An image's layers, as they are called when they go, with their sizes.
+    fn layers_of(&self, id: &str) -> Vec<(String, i64)> {
+        let images = &self.parts.images;
+        let sizes = images.resolve(id).and_then(|id| images.layer_sizes(&id));
+        sizes.unwrap_or_default()
+    }
+
     /// Containers that need an image.
     fn users_of_image(&self, image: &str) -> usize {
         let cells = self.registry.all();
@@ -262,18 +301,18 @@ impl Shared {
     fn load_images(&self, archive: impl Read) -> Result<Vec<String>, EngineError> {
         let mut said = Vec::new();
         for image in self.parts.images.load(archive)? {
-            let names: Vec<String> = image
-                .names
-                .iter()
-                .map(|(name, _)| name.to_string())
-                .collect();
-            for name in &names {
-                self.tell_image("load", &image.id, name);
-                said.push(format!(": {name}"));
+            for (name, before) in &image.names {
+                self.tell_image("load", &image.id, &name.to_string());
+                said.extend(before.map(|before| {
+                    format!(
+                        "The image {name} already exists, renaming the old one with ID {before} to empty string"
+                    )
+                }));
+                said.push(format!("Loaded image: {name}"));
             }
-            if names.is_empty() {
+            if image.names.is_empty() {
                 self.tell_image("load", &image.id, "");
-                said.push(format!(" ID: {}", image.id));
+                said.push(format!("Loaded image ID: {}", image.id));
             }
         }
         Ok(said)

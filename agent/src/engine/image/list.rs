@@ -53,6 +53,21 @@ impl Store {
         self.state().names_of(id)
     }
 
+    /// Bytes of all files in each layer, with the name that a layer has when it is removed.
+    ///
+    /// # Errors
+    /// There is no such image, or what is recorded of a layer cannot be read.
+    pub fn layer_sizes(&self, id: &ImageId) -> Result<Vec<(String, i64)>, ImageError> {
+        let image = self.image(id)?;
+        let chain = image.chain();
+        let layers = chain.iter().zip(image.layers());
+        let sizes = layers.map(|(chain, layer)| {
+            let size = self.layers.layer(layer)?.map_or(0, |layer| layer.size);
+            Ok((chain.to_string(), i64::try_from(size).unwrap_or(i64::MAX)))
+        });
+        sizes.collect()
+    }
+
     /// Bytes of all files in all layers. One that was removed meanwhile has none.
     pub(super) fn size(&self, image: &Image) -> Result<i64, ImageError> {
         let mut size = 0_u64;

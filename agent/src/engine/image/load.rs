@@ -26,7 +26,8 @@ impl Store {
     ///
     /// # Errors
     /// The archive cannot be read, something in it is refused or is not what was declared, or the disk
-    /// is full. Then none of its images is there, and none of their layers.
+    /// is full. Then none of its images is there, and none of their layers; but for those that were recorded
+    /// before the disk was full.
     pub fn load(&self, archive: impl Read) -> Result<Vec<Loaded>, ImageError> {
         let temporary = self.temporary();
         let directory =

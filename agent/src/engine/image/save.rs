@@ -77,6 +77,14 @@ impl Store {
         archive.builder.finish().map_err(write_error)
     }
 
+    /// The images that [`save`](Self::save) writes for a name or id.
+    ///
+    /// # Errors
+    /// There is no such image.
+    pub fn meant_to_be_saved(&self, asked: &str) -> Result<Vec<ImageId>, ImageError> {
+        Ok(self.wanted(&[asked])?.into_keys().collect())
+    }
+
     /// Images with the names that they are saved with, each once.
     fn wanted(&self, asked: &[&str]) -> Result<Wanted, ImageError> {
         let state = self.state();

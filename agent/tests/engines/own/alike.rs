@@ -317,6 +317,38 @@ fn images_are_dockers() {
             &["images", "--format", list, "mine"],
         ],
     );
+    // By its repository, whichever tags that has; loaded, it takes its name back.
+    let root = crate::host::image(dir.path()).unwrap();
+    let root = root.to_str().unwrap();
+    let other = ["import", "--change", "LABEL of=another", root, "only:7"];
+    let seen = sides.each_ref().map(|side| {
+        [
+            &["tag", IMAGE, "only:7"] as &[&str],
+            &["save", "--output", archive, "only"],
+            &["rmi", "--no-prune", "only:7"],
+            &other,
+            &["load", "--input", archive],
+            &["rmi", "--no-prune", "only:7"],
+        ]
+        .map(|arguments| side.see(arguments))
+    });
+    assert_eq!(seen[0], seen[1]);
+    assert!(seen[0][4].output.contains("renaming the old one"));
+    // Pruned, while others have its layer, by one name after the other.
+    let prune: &[&str] = &["image", "prune", "--all", "--force", "--filter"];
+    let pruned = sides.each_ref().map(|side| {
+        side.cli(&["import", "--change", "LABEL of=this", root, "prune:1"]);
+        side.cli(&["create", "--name", "user", "prune:1", "true"]);
+        let held = side.see(&[prune, &["label=of=this"]].concat());
+        side.cli(&["rm", "user"]);
+        side.cli(&["tag", "prune:1", "prune:2"]);
+        let shared = side.see(&[prune, &["label=of=this"]].concat());
+        let last = side.see(&[prune, &["label=of=another"]].concat());
+        assert!(last.output.contains("space: ") && !last.output.contains("space: 0B"));
+        [held.output, shared.output]
+    });
+    assert_eq!(pruned[0], pruned[1]);
+    compare(&sides, &[&["!", "save", "--output", archive, "nonesuch"]]);
     // What one writes the other reads.
     let [ours, oracle] = &sides;
     for (from, to) in [(ours, oracle), (oracle, ours)] {
