@@ -170,7 +170,17 @@ fn mount(mount: &Mount) -> Result<(), SpecError> {
             }
             tmpfs::options(&tmpfs::of_mount(mount)).map(drop)
         }
-        MountType::VOLUME => Ok(()),
+        MountType::VOLUME => {
+            let options = mount.volume_options.as_ref();
+            let part = options.and_then(|options| options.subpath.as_deref());
+            match part.filter(|part| !part.is_empty()) {
+                Some(part) => unsupported(
+                    format!("the part {part} of a volume"),
+                    "a volume is mounted whole",
+                ),
+                None => Ok(()),
+            }
+        }
         MountType::IMAGE | MountType::CLUSTER | MountType::NPIPE => unsupported(
             format!("mount type \"{kind}\""),
             "it is bind, volume or tmpfs here",
@@ -261,6 +271,8 @@ mod tests {
         ] {
             assert_eq!(mount(wrong), words);
         }
+        let part = json!({"Type": "volume", "Target": "/a", "VolumeOptions": {"Subpath": "b"}});
+        assert!(mount(part).contains("the part b of a volume"));
         assert!(
             mount(json!({"Type": "image", "Source": "i", "Target": "/a"}))
                 .contains("not supported")
