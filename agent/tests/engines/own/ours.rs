@@ -519,6 +519,7 @@ fn no_descriptor_leads_to_the_hosts_files() {
         }
     }
     say(&side, &["rm", "-f", "within"]);
+}
 
 #[test]
 fn copies_keep_names_kinds_and_times_and_replace_no_device() {
