@@ -211,6 +211,12 @@ async fn remove_damaged(harbour: &Harbour, manned: &Manned, one: &ContainerSumma
         );
     }
     assert_eq!(fs::read(&file).unwrap(), left);
+    // It may have any of them.
+    let volume = engine.volume_remove("volume", true).await.unwrap_err();
+    let image = engine.image_remove("box", false).await.unwrap_err();
+    for refusal in [volume.to_string(), image.to_string()] {
+        assert!(refusal.contains(&id[..12]), "{refusal}");
+    }
     engine.remove(&id[..12], EVERYTHING).await.unwrap();
     assert!(!file.parent().unwrap().exists());
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
