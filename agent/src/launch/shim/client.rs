@@ -54,7 +54,7 @@ impl Client {
         self.hello.as_ref().is_some_and(|hello| hello.logs)
     }
 
-    fn is_waited_for(&self) -> bool {
+    pub(super) fn is_waited_for(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.wait_for_me)
     }
 

@@ -116,15 +116,19 @@ impl Holder<'_> {
             .unwrap_or(PollTimeout::NONE)
     }
 
-    /// All that is still to be read, once nobody writes any more.
+    /// All that is still to be read, once the process has ended. What it left running may write on for ever: more
+    /// than was there by then is not read.
     pub(super) fn drain(&mut self) {
         let mut buffer = vec![0; CHUNK];
         let everything = vec![true; self.streams.outputs.len()];
-        while !self.streams.outputs.is_empty() {
+        let mut left: usize = self.streams.outputs.iter().map(Output::holds).sum();
+        while left > 0 && !self.streams.outputs.is_empty() {
             let before = self.streams.outputs.len();
-            if !self.pass_output(&everything, &mut buffer) && before == self.streams.outputs.len() {
+            let length = self.pass_output(&everything, &mut buffer);
+            if length == 0 && before == self.streams.outputs.len() {
                 break;
             }
+            left = left.saturating_sub(length);
         }
         if let Some(log) = &mut self.streams.log {
             log.finish();
@@ -145,17 +149,21 @@ impl Holder<'_> {
             .retain(|client| client.is_behind() || !client.sees_output());
     }
 
-    /// Waits for those who are behind.
+    /// Waits for those who are behind: for a while, or until they are gone if they are to miss nothing.
     pub(super) fn part(&mut self) {
         let deadline = Instant::now() + FAREWELL;
         loop {
-            self.clients
-                .retain(|client| client.is_behind() && !client.is_gone());
             let left = deadline.saturating_duration_since(Instant::now());
-            if self.clients.is_empty() || left.is_zero() {
+            self.clients.retain(|client| {
+                let has_time = client.is_waited_for() || !left.is_zero();
+                client.is_behind() && !client.is_gone() && has_time
+            });
+            if self.clients.is_empty() {
                 return;
             }
-            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+            let timeout = Some(left).filter(|left| !left.is_zero());
+            let timeout = timeout.and_then(|left| PollTimeout::try_from(left).ok());
+            let timeout = timeout.unwrap_or(PollTimeout::NONE);
             let mut awaited: Vec<_> = self
                 .clients
                 .iter()
@@ -192,7 +200,8 @@ impl Holder<'_> {
         let first_client = awaited.len();
         awaited.extend(self.clients.iter().map(|client| {
             let mut flags = PollFlags::empty();
-            flags.set(PollFlags::POLLIN, !full);
+            // Who gives none is heard: it may be the next agent, or about to change the window's size.
+            flags.set(PollFlags::POLLIN, !(full && client.gives_input()));
             flags.set(PollFlags::POLLOUT, client.is_behind());
             PollFd::new(client.as_fd(), flags)
         }));
@@ -220,11 +229,11 @@ impl Holder<'_> {
         })
     }
 
-    /// Passes on one chunk of each; whether there was any.
-    fn pass_output(&mut self, ready: &[bool], buffer: &mut [u8]) -> bool {
+    /// Passes on one chunk of each; how much that was.
+    fn pass_output(&mut self, ready: &[bool], buffer: &mut [u8]) -> usize {
         let Streams { outputs, log, .. } = &mut self.streams;
         let mut ready = ready.iter().copied();
-        let mut any = false;
+        let mut passed = 0;
         let clients = &mut self.clients;
         outputs.retain(|output| {
             if ready.next() != Some(true) {
@@ -235,7 +244,7 @@ impl Holder<'_> {
                 Got::Nothing => return true,
                 Got::End => return false,
             };
-            any = true;
+            passed += length;
             let bytes = buffer.get(..length).unwrap_or_default();
             if let Some(log) = log {
                 log.take(output.stream, bytes);
@@ -246,7 +255,7 @@ impl Holder<'_> {
             }
             true
         });
-        any
+        passed
     }
 
     fn serve(&mut self, woken: &Woken) {

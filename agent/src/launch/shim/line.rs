@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,8 @@ use crate::launch::console::connect;
 use crate::launch::{Phase, Process};
 
 const CHUNK: usize = 16 * 1024;
+/// A shim answers at once, unless a log in blocking mode holds it up.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a client wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,10 +69,20 @@ impl Call {
     /// Waits for the answer.
     ///
     /// # Errors
-    /// `ConnectionAborted`: the shim is gone, or refuses.
+    /// `ConnectionAborted`: the shim is gone, or refuses. `TimedOut`: it does not answer.
     pub fn answered(self) -> io::Result<Line> {
+        self.answered_within(PATIENCE)
+    }
+
+    fn answered_within(self, patience: Duration) -> io::Result<Line> {
         let Self(mut line) = self;
-        match line.receive()? {
+        line.stream.set_read_timeout(Some(patience))?;
+        let answer = line.receive().map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+            _ => error,
+        })?;
+        line.stream.set_read_timeout(None)?;
+        match answer {
             Some(frame) if frame.kind == Kind::Welcome => {
                 line.welcome = serde_json::from_slice(&frame.payload)?;
                 Ok(line)
@@ -83,7 +96,7 @@ impl Line {
     /// Calls the shim whose state directory this is, and waits for its answer.
     ///
     /// # Errors
-    /// `ConnectionRefused` or `NotFound`: no shim lives there.
+    /// `ConnectionRefused` or `NotFound`: no shim lives there. `TimedOut`: it does not answer.
     pub fn open(state_dir: &Path, hello: &Hello) -> io::Result<Self> {
         Self::call(state_dir, hello)?.answered()
     }
@@ -161,5 +174,23 @@ impl Line {
 impl AsFd for Line {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn a_shim_that_does_not_answer_is_not_waited_for_for_ever() {
+        let state = tempfile::tempdir().unwrap();
+        let _deaf = UnixListener::bind(state.path().join(SOCKET)).unwrap();
+        let call = Line::call(state.path(), &Hello::default()).unwrap();
+        let answer = call.answered_within(Duration::from_millis(10));
+        assert_eq!(answer.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

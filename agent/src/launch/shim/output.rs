@@ -3,8 +3,12 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
+use rustix::pipe::fcntl_getpipe_size;
 
 use super::log::Stream;
+
+/// No terminal holds more that nobody has read (drivers/tty/pty.c `pty_common_install()`, v6.12).
+const TERMINAL: usize = 64 * 1024;
 
 /// The reading end of a pipe, or a terminal's master. Does not block.
 #[derive(Debug)]
@@ -27,6 +31,11 @@ impl Output {
     pub(super) fn new(descriptor: OwnedFd, stream: Stream) -> std::io::Result<Self> {
         rustix::io::ioctl_fionbio(&descriptor, true)?;
         Ok(Self { descriptor, stream })
+    }
+
+    /// It never holds more at a time.
+    pub(super) fn holds(&self) -> usize {
+        fcntl_getpipe_size(&self.descriptor).unwrap_or(TERMINAL)
     }
 
     pub(super) fn read(&self, buffer: &mut [u8]) -> Got {

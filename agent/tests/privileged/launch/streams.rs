@@ -1,6 +1,8 @@
 //! What goes in and out of a workload through its shim.
 
 use std::fs;
+use std::io::{ErrorKind, Write};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use plimsoll::launch::shim::{Hello, Kind, Line, LogFile, Patience, Stdio};
@@ -117,6 +119,91 @@ fn input_is_passed_on_and_ends() {
     let (output, _, exit) = read_all(&mut client);
     assert_eq!((output, exit.code), (b"300000\n".to_vec(), 0));
     held.wait().unwrap();
+    held.reap().unwrap();
+}
+
+#[test]
+fn a_process_that_reads_no_input_keeps_nobody_out() {
+    let Some(dock) = Dock::new("a_process_that_reads_no_input_keeps_nobody_out") else {
+        return;
+    };
+    let mut held = dock.run("a", "sleep 1000", pipes(&dock, true));
+    let (mut giver, _) = Line::open(&dock.state("a"), &everything())
+        .unwrap()
+        .into_stream();
+    giver.set_nonblocking(true).unwrap();
+    let mut text = Vec::new();
+    Kind::Input.encode(&[b'x'; 1_000_000], &mut text);
+    // Until nobody takes any more for a while.
+    let mut full = 0;
+    while full < 100 {
+        match giver.write(&text) {
+            Ok(length) => drop(text.drain(..length)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                full += 1;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    Line::open(&dock.state("a"), &everything()).unwrap();
+    Line::open(&dock.state("a"), &Hello::default()).unwrap();
+    kill(held.made.process.pid);
+    held.wait().unwrap();
+    held.reap().unwrap();
+}
+
+#[test]
+fn a_joined_process_ends_although_a_child_of_it_writes_on() {
+    let Some(dock) = Dock::new("a_joined_process_ends_although_a_child_of_it_writes_on") else {
+        return;
+    };
+    let mut held = dock.run("a", "sleep 1000", Stdio::Null);
+    let stdio = Stdio::Pipes {
+        input: false,
+        log: None,
+    };
+    let mut request = dock.join_request("a", "b", "echo first; yes & sleep 0.1; exit 3", stdio);
+    request.expects_client = true;
+    let mut joined = dock.spare().join(request, None).unwrap();
+    let state = dock.state("a").join("exec/b");
+    let mut client = Line::open(&state, &everything()).unwrap();
+    // While its client does not read.
+    let (sender, ended) = channel();
+    let waiting = std::thread::spawn(move || {
+        sender.send(joined.wait().unwrap().code).unwrap();
+        joined
+    });
+    assert_eq!(ended.recv_timeout(Duration::from_secs(30)), Ok(3));
+    let joined = waiting.join().unwrap();
+    let (output, _, exit) = read_all(&mut client);
+    assert!(output.starts_with(b"first\ny\n"));
+    assert_eq!(exit.code, 3);
+    joined.reap().unwrap();
+    kill(held.made.process.pid);
+    held.wait().unwrap();
+    held.reap().unwrap();
+}
+
+#[test]
+fn a_client_that_asks_for_it_may_read_the_end_late() {
+    let Some(dock) = Dock::new("a_client_that_asks_for_it_may_read_the_end_late") else {
+        return;
+    };
+    let mut held = dock.create("a", MUCH, pipes(&dock, false), |_| {}).unwrap();
+    let mut client = Line::open(&dock.state("a"), &everything()).unwrap();
+    held.start().unwrap();
+    // Slower than it writes, until it has ended.
+    let (ended, mut early) = (dock.state("a").join("exit.json"), 0);
+    while !ended.exists() {
+        early += client.receive().unwrap().unwrap().payload.len();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    held.wait().unwrap();
+    // Longer than others may take.
+    std::thread::sleep(Duration::from_secs(11));
+    let (output, _, exit) = read_all(&mut client);
+    assert_eq!((early + output.len(), exit.code), (3_000_000, 0));
     held.reap().unwrap();
 }
 
