@@ -14,6 +14,7 @@ mod many;
 mod oom;
 mod restart;
 mod stop;
+mod transfer;
 mod users;
 mod warnings;
 mod wired;

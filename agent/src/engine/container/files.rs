@@ -45,7 +45,7 @@ impl Engine {
         mut out: impl Write + Send + 'static,
     ) -> Result<(), EngineError> {
         let (cell, path) = (self.cell(wanted)?, path.to_owned());
-        self.blocking(move |shared| {
+        self.at_clients_pace(move |shared| {
             let (record, _rests) = cell.at_rest()?;
             shared
                 .parts
@@ -68,7 +68,7 @@ impl Engine {
         writing: Writing,
     ) -> Result<(), EngineError> {
         let (cell, path) = (self.cell(wanted)?, path.to_owned());
-        self.blocking(move |shared| {
+        self.at_clients_pace(move |shared| {
             let (record, _rests) = cell.at_rest()?;
             let (settings, life) = (&record.settings, &record.life);
             shared

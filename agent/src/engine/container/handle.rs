@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -271,6 +272,26 @@ impl Engine {
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => Err(EngineError::ShuttingDown),
         }
+    }
+}
+
+impl Engine {
+    /// Does what goes at a client's pace on a thread of its own: the threads of [`Self::blocking`] are few, and no
+    /// verb goes without one.
+    pub(super) async fn at_clients_pace<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let shared = Arc::clone(&self.shared);
+        let (sender, done) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("transfer".into());
+        let started = thread.spawn(move || {
+            // Nobody waits for it any more.
+            let _ = sender.send(work(&shared));
+        });
+        started.map_err(|error| EngineError::Runtime(format!("no thread can be made: {error}")))?;
+        let lost = |_| EngineError::Runtime("the transfer broke off".to_owned());
+        done.await.map_err(lost)?
     }
 }
 

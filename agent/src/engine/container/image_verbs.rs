@@ -178,7 +178,7 @@ impl Engine {
         &self,
         archive: impl Read + Send + 'static,
     ) -> Result<Vec<String>, EngineError> {
-        self.blocking(move |shared| shared.load_images(archive))
+        self.at_clients_pace(move |shared| shared.load_images(archive))
             .await
     }
 
@@ -193,7 +193,7 @@ impl Engine {
         changes: Vec<String>,
         message: String,
     ) -> Result<String, EngineError> {
-        self.blocking(move |shared| {
+        self.at_clients_pace(move |shared| {
             let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
             let images = &shared.parts.images;
             let id = images.import(archive, name.as_deref(), &message, &changes)?;
@@ -226,7 +226,7 @@ impl Engine {
         names: Vec<String>,
         out: impl Write + Send + 'static,
     ) -> Result<(), EngineError> {
-        self.blocking(move |shared| {
+        self.at_clients_pace(move |shared| {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let images = &shared.parts.images;
             let mut saved = Vec::new();
