@@ -4,7 +4,11 @@ use std::str::FromStr;
 
 /// A sequence of keys, as Docker writes it: `ctrl-p,ctrl-q`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct DetachKeys(Vec<u8>);
+pub(super) struct DetachKeys {
+    /// As the engine is told: keys that it looks for and this process does not would leave nobody to it.
+    text: String,
+    keys: Vec<u8>,
+}
 
 /// Looks for the sequence in what is typed.
 #[derive(Debug)]
@@ -21,11 +25,20 @@ pub(super) struct Typed {
     pub(super) detach: bool,
 }
 
+impl DetachKeys {
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
 impl Default for DetachKeys {
     fn default() -> Self {
         const CTRL_P: u8 = 0x10;
         const CTRL_Q: u8 = 0x11;
-        Self(vec![CTRL_P, CTRL_Q])
+        Self {
+            text: "ctrl-p,ctrl-q".to_owned(),
+            keys: vec![CTRL_P, CTRL_Q],
+        }
     }
 }
 
@@ -42,7 +55,10 @@ impl FromStr for DetachKeys {
                 "`{key}` is no key; for example `ctrl-p,ctrl-q` or `a`"
             )),
         });
-        keys.collect::<Result<_, _>>().map(Self)
+        Ok(Self {
+            keys: keys.collect::<Result<_, _>>()?,
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -61,7 +77,7 @@ impl Detector {
 
     /// The beginning of a sequence is held back until the next key tells what it was.
     pub(super) fn filter(&mut self, input: &[u8]) -> Typed {
-        let DetachKeys(keys) = &self.keys;
+        let DetachKeys { keys, .. } = &self.keys;
         let mut bytes = Vec::with_capacity(input.len());
         for &byte in input {
             if keys.get(self.typed) == Some(&byte) {
@@ -98,10 +114,10 @@ mod tests {
     #[test]
     fn keys_as_docker_writes_them() {
         assert_eq!("ctrl-p,ctrl-q".parse(), Ok(DetachKeys::default()));
-        assert_eq!(
-            "a,ctrl-@,ctrl-[,ctrl-_".parse(),
-            Ok(DetachKeys(vec![b'a', 0, 27, 31]))
-        );
+        let text = "a,ctrl-@,ctrl-[,ctrl-_";
+        let several: DetachKeys = text.parse().unwrap();
+        assert_eq!(several.keys, [b'a', 0, 27, 31]);
+        assert_eq!(several.as_str(), text);
         assert!("ctrl-1".parse::<DetachKeys>().is_err());
         assert!("".parse::<DetachKeys>().is_err());
     }

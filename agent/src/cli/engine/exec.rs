@@ -92,7 +92,9 @@ pub(super) async fn exec(args: ExecArgs, engine: &Engine) -> Result<(), Failure>
     let name = positional.next().unwrap_or_default();
     let size = terminal::size().filter(|_| tty);
     let size = size.map(|size| vec![size.rows.into(), size.columns.into()]);
+    let detach_keys = args.detach_keys.unwrap_or_default();
     let config = ExecConfig {
+        detach_keys: Some(detach_keys.as_str().to_owned()),
         attach_stdin: Some(interactive && !detach),
         attach_stdout: Some(!detach),
         attach_stderr: Some(!detach),
@@ -130,7 +132,7 @@ pub(super) async fn exec(args: ExecArgs, engine: &Engine) -> Result<(), Failure>
         stdin: interactive,
         output: true,
         tty,
-        detach_keys: args.detach_keys.unwrap_or_default(),
+        detach_keys,
         mortal: true,
     };
     let ended = session::join(hijacked, streams).await?;

@@ -50,6 +50,7 @@ impl Foreground {
             ("stdin", flag(self.stdin)),
             ("stdout", flag(self.stdout)),
             ("stderr", flag(self.stderr)),
+            ("detachKeys", self.detach_keys.as_str()),
         ];
         let agreed = async {
             let both = try_join!(

@@ -24,14 +24,24 @@ fn a_terminal_is_resized_left_and_joined_again() {
     session.is_resized(40, 100);
     session.types(b"sleep 0.5; stty size\r");
     session.sees("40 100");
+    // Those that would leave it otherwise are the shell's.
+    session.types(b"stty raw; echo re\"\"ady; head -c 3 | od -An -tx1; stty sane\r");
+    session.sees("ready");
+    session.types(b"\x10\x11x");
+    session.sees("10 11 78");
     session.types(b"\x18q");
     assert_eq!(session.ends(), Some(0));
     let running = || side.cli(&["inspect", "--format", "{{.State.Running}}", "screen"]);
     assert_eq!(running(), "true");
 
-    let exec = ["exec", "-it", "-e", "PS1=% ", "screen", "sh"];
+    let exec = ["-e", "PS1=% ", "screen", "sh"];
+    let exec = [&["exec", "-it"] as &[&str], &keys, &exec].concat();
     let mut session = Session::start(&socket, &exec);
     session.sees("% ");
+    session.types(b"stty raw; echo re\"\"ady; head -c 3 | od -An -tx1; stty sane\r");
+    session.sees("ready");
+    session.types(b"\x10\x11x");
+    session.sees("10 11 78");
     session.is_resized(20, 60);
     session.types(b"sleep 0.5; stty size; exit 4\r");
     session.sees("20 60");
