@@ -10,6 +10,7 @@ use super::EngineError;
 use super::cell::Cell;
 use super::handle::{Engine, EngineParts, Shared};
 use super::model::{ContainerDir, Life, Phase};
+use super::parts::joins;
 use super::restart;
 use super::supervise::{Clearing, Hold};
 use crate::engine::network::dns;
@@ -18,7 +19,7 @@ use crate::launch::{
     Cgroups, Container, Exit, Fate, Id, LaunchError, Process, Signal, StateDir, settle, settle_one,
 };
 
-/// What a killed process may take to be gone.
+/// What a killed process may take to be gone, and what is started to run.
 const PATIENCE: Duration = Duration::from_secs(10);
 const WAIT: Duration = Duration::from_millis(2);
 /// How long the id of a container is.
@@ -56,6 +57,10 @@ impl Engine {
             shared: Arc::new(shared),
         };
         engine.serve_names();
+        // All of them, before one looks whether another is yet to come.
+        for (cell, _) in next.iter().filter(|(_, next)| matches!(next, Next::Start)) {
+            cell.live(|life| life.phase = Phase::Restarting);
+        }
         for (cell, next) in next {
             engine.resume(cell, next);
         }
@@ -82,8 +87,8 @@ impl Engine {
                     .spawn(async move { engine.ended(&cell, exit, Clearing::Done).await });
             }
             Next::Start => {
-                cell.live(|life| life.phase = Phase::Restarting);
                 self.shared.tasks.spawn(async move {
+                    engine.joined_ones_started(&cell).await;
                     engine.restart_after(&cell, Duration::ZERO).await;
                 });
             }
@@ -93,6 +98,30 @@ impl Engine {
                     engine.remove_ended(&cell).await;
                 });
             }
+        }
+    }
+}
+
+impl Engine {
+    /// Waits until those whose namespaces it joins have been started, or will not be.
+    async fn joined_ones_started(&self, cell: &Cell) {
+        let started = async {
+            for name in joins(&cell.settings()) {
+                let Ok(other) = self.cell(&name) else {
+                    continue;
+                };
+                let is_to_come = |phase| matches!(phase, Phase::Starting | Phase::Restarting);
+                // It is here as long as `other` is.
+                let _ = other
+                    .watch()
+                    .wait_for(|now| !is_to_come(now.life.phase))
+                    .await;
+            }
+        };
+        tokio::select! {
+            () = self.shared.token.cancelled() => {}
+            // Two that join each other wait in vain.
+            _ = tokio::time::timeout(PATIENCE, started) => {}
         }
     }
 }
@@ -180,7 +209,7 @@ impl Shared {
                 adopted(cell, state.init);
                 match Line::open(&path, &Hello::default()) {
                     Ok(line) => Next::Watch(Hold::Line(line)),
-                    // Its shim is ending.
+                    // Its shim is ending, or its log holds it up.
                     Err(_) => state
                         .shim
                         .map_or(Next::Rest, |shim| Next::Watch(Hold::Alone(shim))),

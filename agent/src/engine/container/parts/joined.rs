@@ -10,6 +10,23 @@ use crate::engine::container::model::Settings;
 use crate::engine::container::{EngineError, ErrorKind};
 use crate::engine::spec::Joined;
 
+/// Names of the containers whose namespaces one asks for.
+pub(in crate::engine::container) fn joins(settings: &Settings) -> Vec<String> {
+    let host = settings.host().cloned().unwrap_or_default();
+    let modes = [
+        host.network_mode,
+        host.ipc_mode,
+        host.pid_mode,
+        host.uts_mode,
+    ];
+    let named = modes.iter().flatten().filter_map(|mode| container_of(mode));
+    named.map(str::to_owned).collect()
+}
+
+fn container_of(mode: &str) -> Option<&str> {
+    mode.strip_prefix("container:")
+}
+
 impl Shared {
     /// The namespaces of others that a container asks for: descriptors of this process, so that what is
     /// named is what was looked at, whoever has the pid by then.
@@ -22,9 +39,7 @@ impl Shared {
             return Ok(Joined::default());
         };
         let mut join = |mode: &Option<String>, namespace: &str| -> Result<_, EngineError> {
-            let name = mode
-                .as_deref()
-                .and_then(|mode| mode.strip_prefix("container:"));
+            let name = mode.as_deref().and_then(container_of);
             name.map(|name| self.pin(name, namespace, pins)).transpose()
         };
         Ok(Joined {

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use bollard::models::ContainerCreateBody;
 
 pub(super) use bound::Bound;
+pub(super) use joined::joins;
 
 use super::EngineError;
 use super::damaged::{is_damaged, require_whole};
