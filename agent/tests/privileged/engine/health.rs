@@ -81,6 +81,9 @@ async fn health_follows_what_the_check_says() {
     assert_eq!(first, expected);
     let expected = ["healthy", "unhealthy", "healthy"].map(|word| format!("health_status: {word}"));
     assert_eq!(told, expected);
+    // As docker has it of one that is not checked any more.
+    manned.engine.stop(&id, None, Some(0)).await.unwrap();
+    assert!(is(HealthStatusEnum::UNHEALTHY)(&manned.inspect(&id).await));
     manned.clear().await;
 }
 

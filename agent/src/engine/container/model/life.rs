@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use bollard::models::Health;
+use bollard::models::{Health, HealthStatusEnum};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::container::name::{instant, now};
@@ -137,5 +137,9 @@ impl Life {
         self.exit_code = exit_code;
         self.finished_at = Some(at);
         self.exits += 1;
+        // Docker's word for one that is not checked any more.
+        if let Some(health) = &mut self.health {
+            health.status = Some(HealthStatusEnum::UNHEALTHY);
+        }
     }
 }
