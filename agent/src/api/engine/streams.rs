@@ -1,5 +1,7 @@
 //! A container's output and input: attach, logs, the size of its window.
 
+use std::io;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -63,8 +65,8 @@ async fn logs(
     let engine = room.engine()?;
     let terminal = engine.has_terminal(&id)?;
     let chunks = engine.logs(&id, query)?;
-    let frames = chunks
-        .map(move |chunk| Ok::<_, std::convert::Infallible>(hijack::encode(&chunk, terminal)));
+    // An error breaks the body off: its head is sent.
+    let frames = chunks.map(move |chunk| Ok::<_, io::Error>(hijack::encode(&chunk?, terminal)));
     let kind = if terminal { RAW } else { MULTIPLEXED };
     Ok(([(header::CONTENT_TYPE, kind)], Body::from_stream(frames)).into_response())
 }

@@ -1,6 +1,8 @@
 //! Logs, read while they are written and rotated.
 
 use std::collections::HashMap;
+use std::fs;
+use std::pin::pin;
 
 use bollard::models::HostConfigLogConfig;
 use plimsoll::engine::{LogsQuery, Stream, WaitCondition};
@@ -17,9 +19,10 @@ fn everything() -> LogsQuery {
 }
 
 async fn read(manned: &Manned, id: &str, query: LogsQuery) -> Vec<(Stream, String)> {
-    let mut stream = manned.engine.logs(id, query).unwrap();
+    let mut stream = pin!(manned.engine.logs(id, query).unwrap());
     let mut found = Vec::new();
     while let Some(chunk) = stream.next().await {
+        let chunk = chunk.unwrap();
         found.push((
             chunk.stream,
             String::from_utf8(chunk.bytes.to_vec()).unwrap(),
@@ -57,7 +60,7 @@ async fn a_follower_sees_every_line_across_rotations() {
     assert_eq!(manned.status(&id).await, "exited");
     // It was rotated, and a tail reaches over files.
     let directory = harbour.directory.join("data/containers").join(&id);
-    let files = std::fs::read_dir(directory).unwrap().flatten();
+    let files = fs::read_dir(directory).unwrap().flatten();
     let logs = files.filter(|file| file.file_name().to_string_lossy().contains("-json.log"));
     assert!(logs.count() > 3);
     let query = LogsQuery {
@@ -108,5 +111,30 @@ async fn streams_and_times_are_chosen() {
         ..everything()
     };
     assert_eq!(read(&manned, &id, early).await.len(), 2);
+    manned.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_read_is_an_error() {
+    let Some(harbour) = Harbour::new("a_log_that_cannot_be_read_is_an_error") else {
+        return;
+    };
+    let manned = harbour.man().await;
+    let id = manned.engine.create(None, harbour.body("echo here")).await;
+    let id = id.unwrap().id;
+    let exit = manned.engine.wait(&id, WaitCondition::NextExit).unwrap();
+    manned.engine.start(&id).await.unwrap();
+    exit.await.unwrap();
+    let log = harbour.directory.join("data/containers").join(&id);
+    let log = log.join(format!("{id}-json.log"));
+    fs::remove_file(&log).unwrap();
+    fs::create_dir(&log).unwrap();
+    let stream = manned.engine.logs(&id, everything()).unwrap();
+    let seen: Vec<_> = stream.collect().await;
+    let kinds: Vec<_> = seen.iter().map(|chunk| chunk.as_ref().err()).collect();
+    assert!(
+        matches!(kinds[..], [Some(error)] if error.kind() == std::io::ErrorKind::IsADirectory),
+        "{seen:?}"
+    );
     manned.clear().await;
 }

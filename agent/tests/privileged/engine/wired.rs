@@ -26,10 +26,10 @@ pub(super) async fn said(manned: &Manned, id: &str) -> (String, i64) {
         stderr: true,
         ..LogsQuery::default()
     };
-    let mut stream = manned.engine.logs(id, query).unwrap();
+    let mut stream = std::pin::pin!(manned.engine.logs(id, query).unwrap());
     let mut text = String::new();
     while let Some(chunk) = stream.next().await {
-        text.push_str(std::str::from_utf8(&chunk.bytes).unwrap());
+        text.push_str(std::str::from_utf8(&chunk.unwrap().bytes).unwrap());
     }
     (text, code)
 }

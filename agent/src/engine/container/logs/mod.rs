@@ -10,7 +10,8 @@ pub(super) use reader::end_of;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::mpsc;
+use futures_util::{Stream as Chunks, StreamExt, future, stream};
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 
 use self::entry::Entry;
@@ -42,7 +43,7 @@ pub struct LogsQuery {
 }
 
 impl Engine {
-    /// Reads a container's log.
+    /// Reads a container's log. What cannot be read is the end of it, as an error.
     ///
     /// # Errors
     /// There is no such container, or it has no log.
@@ -50,7 +51,7 @@ impl Engine {
         &self,
         wanted: &str,
         query: LogsQuery,
-    ) -> Result<ReceiverStream<LogChunk>, EngineError> {
+    ) -> Result<impl Chunks<Item = std::io::Result<LogChunk>> + use<>, EngineError> {
         let cell = self.cell(wanted)?;
         if !query.stdout && !query.stderr {
             let text = "you must choose at least one stream".to_owned();
@@ -61,6 +62,7 @@ impl Engine {
             return Err(EngineError::Invalid(text));
         }
         let (sender, receiver) = mpsc::channel(AHEAD);
+        let (failed, failure) = oneshot::channel();
         let token = self.shared.token.clone();
         self.shared.tasks.spawn(async move {
             tokio::select! {
@@ -69,11 +71,15 @@ impl Engine {
                 sent = send(&cell, query, None, &sender) => {
                     if let Err(error) = sent {
                         tracing::warn!(container = %cell.id, %error, "log not read to its end");
+                        // The client may be gone.
+                        let _ = failed.send(error);
                     }
                 }
             }
         });
-        Ok(ReceiverStream::new(receiver))
+        let failure = stream::once(failure);
+        let failure = failure.filter_map(|error| future::ready(error.ok().map(Err)));
+        Ok(ReceiverStream::new(receiver).map(Ok).chain(failure))
     }
 }
 
@@ -86,10 +92,7 @@ pub(super) async fn send(
 ) -> std::io::Result<()> {
     let mut watch = cell.watch();
     // Before it is read for the first time, so that nothing is missed after.
-    let stirring = query
-        .follow
-        .then(|| Stirring::of(cell.dir.path()))
-        .transpose()?;
+    let stirring = query.follow.then(|| Stirring::of(cell.dir.path()));
     let (path, tail) = (cell.dir.log().to_owned(), query.tail);
     let mut reader = blocking(move || match end {
         Some(end) => Reader::until(&path, end),
