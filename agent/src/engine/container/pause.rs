@@ -6,7 +6,7 @@ use super::EngineError;
 use super::cell::Cell;
 use super::handle::Engine;
 use super::model::Phase;
-use crate::launch::Container;
+use crate::launch::{Container, LaunchError};
 
 impl Engine {
     /// Freezes all its processes.
@@ -48,14 +48,28 @@ impl Engine {
         self.thaw(&cell).await
     }
 
-    pub(super) async fn thaw(&self, cell: &Arc<Cell>) -> Result<(), EngineError> {
+    /// Lets it go on if it is frozen, whoever did that: the signal that it was sent waits for it.
+    pub(super) async fn wake(&self, cell: &Arc<Cell>) -> Result<(), EngineError> {
+        if cell.record().life.paused {
+            return self.thaw(cell).await;
+        }
         let id = cell.id.clone();
         self.blocking(move |shared| {
             let container = Container::open(&shared.workloads(), &id)?;
-            Ok(container
-                .cgroups()
-                .thaw()
-                .map_err(crate::launch::LaunchError::from)?)
+            let cgroups = container.cgroups();
+            if cgroups.is_frozen() {
+                cgroups.thaw().map_err(LaunchError::from)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn thaw(&self, cell: &Arc<Cell>) -> Result<(), EngineError> {
+        let id = cell.id.clone();
+        self.blocking(move |shared| {
+            let container = Container::open(&shared.workloads(), &id)?;
+            Ok(container.cgroups().thaw().map_err(LaunchError::from)?)
         })
         .await?;
         cell.live(|life| life.paused = false);

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bollard::models::{ContainerPruneResponse, EventMessageTypeEnum};
 
@@ -13,9 +12,8 @@ use super::handle::{Engine, Shared};
 use super::model::Phase;
 use super::name::instant;
 use super::part_filter::{PRUNES, is_old, lets_go, refuse_unknown, until};
+use super::stop::see_killed;
 use crate::launch::{Container, Id, LaunchError, Signal};
-
-const KILLED: Duration = Duration::from_secs(30);
 
 /// How a container is removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,11 +57,7 @@ impl Engine {
                     self.signal(&cell, Signal::KILL).await?;
                     killed = true;
                     drop(verb);
-                    let ended = watch.wait_for(|now| now.life.exits > life.exits);
-                    if tokio::time::timeout(KILLED, ended).await.is_err() {
-                        let text = format!("container {} does not end, although killed", cell.id);
-                        return Err(EngineError::Runtime(text));
-                    }
+                    see_killed(&cell, &mut watch, life.exits).await?;
                 }
             }
         }

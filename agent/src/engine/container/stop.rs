@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch::Receiver;
+
 use super::EngineError;
 use super::cell::Cell;
 use super::handle::Engine;
@@ -49,7 +51,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Sends a signal, `KILL` unless another is given.
+    /// Sends a signal, `KILL` unless another is given; returns when one that is killed has ended.
     ///
     /// # Errors
     /// It does not run, or the signal is none.
@@ -60,7 +62,7 @@ impl Engine {
         if !record.life.is_active() {
             return Err(EngineError::NotRunning(cell.id.clone()));
         }
-        let ends = signal == Signal::KILL || signal == record.settings.stop_signal();
+        let ends = record.settings.is_to_end_by(signal);
         if record.life.phase == Phase::Restarting {
             if !(ends && self.give_up_restarting(&cell).await) {
                 return Err(EngineError::NotRunning(cell.id.clone()));
@@ -68,8 +70,10 @@ impl Engine {
             return Ok(());
         }
         // A start that is under way is waited for.
-        let _verb = cell.verb.lock().await;
-        if !cell.require()?.life.is_active() {
+        let verb = cell.verb.lock().await;
+        let mut watch = cell.watch();
+        let life = cell.require()?.life;
+        if !life.is_active() {
             return Err(EngineError::NotRunning(cell.id.clone()));
         }
         if ends {
@@ -77,6 +81,14 @@ impl Engine {
         }
         if !self.signal(&cell, signal).await? {
             return Err(EngineError::NotRunning(cell.id.clone()));
+        }
+        if signal == Signal::KILL {
+            drop(verb);
+            see_killed(&cell, &mut watch, life.exits).await?;
+            // Whoever sees to its end clears it away first.
+            drop(cell.verb.lock().await);
+        } else if ends {
+            self.wake(&cell).await?;
         }
         Ok(())
     }
@@ -106,10 +118,7 @@ impl Engine {
             }
             let signal = signal.unwrap_or_else(|| record.settings.stop_signal());
             self.signal(cell, signal).await?;
-            if record.life.paused {
-                // The signal waits for that.
-                self.thaw(cell).await?;
-            }
+            self.wake(cell).await?;
             record
         };
         let patience = self.stop_patience(&record, timeout);
@@ -120,11 +129,7 @@ impl Engine {
         };
         if !in_time {
             self.signal(cell, Signal::KILL).await?;
-            let ended = watch.wait_for(|now| now.life.exits > record.life.exits);
-            if tokio::time::timeout(KILLED, ended).await.is_err() {
-                let text = format!("container {} does not end, although killed", cell.id);
-                return Err(EngineError::Runtime(text));
-            }
+            see_killed(cell, &mut watch, record.life.exits).await?;
         }
         // Whoever sees to its end tells that first.
         drop(cell.verb.lock().await);
@@ -178,6 +183,22 @@ impl Engine {
             }
         });
         sent.await
+    }
+}
+
+/// Waits until one that was killed has ended once more.
+pub(super) async fn see_killed(
+    cell: &Cell,
+    watch: &mut Receiver<Record>,
+    exits: u64,
+) -> Result<(), EngineError> {
+    let ended = watch.wait_for(|now| now.life.exits > exits);
+    match tokio::time::timeout(KILLED, ended).await {
+        Ok(_) => Ok(()),
+        Err(_) => {
+            let text = format!("container {} does not end, although killed", cell.id);
+            Err(EngineError::Runtime(text))
+        }
     }
 }
 

@@ -52,7 +52,8 @@ impl Engine {
             let mut last = watch.borrow().clone();
             loop {
                 let met = match condition {
-                    WaitCondition::NotRunning => !last.life.is_active(),
+                    // As with Docker, also if its restart policy starts it again.
+                    WaitCondition::NotRunning => !last.life.is_active() || last.life.exits > before,
                     WaitCondition::NextExit => last.life.exits > before,
                     WaitCondition::Removed => last.removed,
                 };

@@ -33,8 +33,16 @@ async fn failures_are_tried_again_with_growing_delays() {
     let id = manned.engine.create(None, body).await.unwrap().id;
     let before = Instant::now();
     manned.engine.start(&id).await.unwrap();
+    // The first end is one, as with Docker.
     let ended = manned.engine.wait(&id, WaitCondition::NotRunning).unwrap();
     assert_eq!(ended.await.unwrap().status_code, 9);
+    assert!(manned.inspect(&id).await.restart_count < Some(3));
+    manned
+        .until(&id, "its last end", |now| {
+            let state = now.state.as_ref().unwrap();
+            state.running == Some(false) && state.restarting == Some(false)
+        })
+        .await;
     // 100 + 200 + 400 ms.
     let took = before.elapsed();
     assert!(took >= Duration::from_millis(700), "{took:?}");
@@ -116,5 +124,69 @@ async fn the_next_agent_starts_what_was_not_stopped() {
         .await;
     assert_eq!(manned.status(&once).await, "exited");
     assert_eq!(manned.status(&stopped).await, "exited");
+    manned.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_that_ends_it_is_its_end_unless_another_is_named() {
+    let Some(harbour) = Harbour::new("a_signal_that_ends_it_is_its_end_unless_another_is_named")
+    else {
+        return;
+    };
+    let manned = harbour.man().await;
+    let line = "trap 'exit 5' INT; touch /ready; while :; do sleep 0.01; done";
+    for (stop_signal, count) in [(None, 0), (Some("SIGQUIT".to_owned()), 1)] {
+        let body = ContainerCreateBody {
+            stop_signal,
+            ..with(harbour.body(line), RestartPolicyNameEnum::ALWAYS, 0)
+        };
+        let id = manned.run(body).await;
+        super::eventually("its trap", async || {
+            let ready = manned.engine.archive_stat(&id, "/ready").await;
+            ready.is_ok().then_some(())
+        })
+        .await;
+        let ended = manned.engine.wait(&id, WaitCondition::NextExit).unwrap();
+        manned.engine.kill(&id, Some("INT")).await.unwrap();
+        ended.await.unwrap();
+        manned
+            .until(&id, "what follows", |now| {
+                let state = now.state.as_ref().unwrap();
+                now.restart_count == Some(count)
+                    && state.restarting == Some(false)
+                    && state.running == Some(count > 0)
+            })
+            .await;
+    }
+    manned.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_agent_starts_what_is_joined_first() {
+    let Some(harbour) = Harbour::new("the_next_agent_starts_what_is_joined_first") else {
+        return;
+    };
+    let manned = harbour.man().await;
+    let always = || with(harbour.body("sleep 1000"), RestartPolicyNameEnum::ALWAYS, 0);
+    let joined = manned.run(always()).await;
+    let mut ids = vec![joined.clone()];
+    for _ in 0..3 {
+        let mut body = always();
+        let mode = format!("container:{joined}");
+        body.host_config.as_mut().unwrap().network_mode = Some(mode);
+        ids.push(manned.run(body).await);
+    }
+    for id in &ids {
+        manned.engine.stop(id, None, Some(0)).await.unwrap();
+    }
+    manned.leave().await;
+    let manned = harbour.man().await;
+    for id in &ids {
+        manned
+            .until(id, "its start", |now| {
+                now.state.as_ref().unwrap().running == Some(true)
+            })
+            .await;
+    }
     manned.clear().await;
 }

@@ -119,6 +119,13 @@ impl Settings {
         wanted.and_then(signal_of_name).unwrap_or(Signal::TERM)
     }
 
+    /// Whether who sends this signal wants it to end, and not to be started again: any will do if none is named.
+    pub(in crate::engine::container) fn is_to_end_by(&self, signal: Signal) -> bool {
+        let named = self.body.stop_signal.as_deref();
+        let is_named = named.is_some_and(|name| !name.is_empty());
+        signal == Signal::KILL || !is_named || signal == self.stop_signal()
+    }
+
     /// What its standard descriptors are, with its log at `log`.
     pub(in crate::engine::container) fn stdio(&self, log: &std::path::Path) -> Stdio {
         let log = (!self.log.off).then(|| LogFile {
