@@ -50,7 +50,7 @@ impl Engine {
         let own = std::sync::Arc::clone(&cell);
         let warnings = self
             .blocking(move |shared| {
-                let (changed, resources) = shared.parts.update(&own.settings().body, &body)?;
+                let (changed, resources) = shared.parts.update(&own.settings(), &body)?;
                 let mut warnings = Vec::new();
                 if life.runs() {
                     let container = Container::open(&shared.workloads(), &own.id)?;

@@ -296,7 +296,7 @@ fn memory_without_swap_is_told() {
     let memory = serde_json::to_value(spec.linux().as_ref().unwrap().resources()).unwrap();
     assert_eq!(
         memory["memory"],
-        json!({"limit": 67_108_864, "disableOOMKiller": true})
+        json!({"limit": 67_108_864, "swap": -1, "disableOOMKiller": true})
     );
     assert!(
         warnings[0].contains("Memory limited without swap"),

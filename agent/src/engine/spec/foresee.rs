@@ -9,16 +9,16 @@ use super::{SpecError, capability, mounts, resources, rlimits};
 use crate::cgroup::{Controller, Layout};
 use crate::launch;
 
-/// What its start will find out, in the words that it will be logged in then.
+/// What its start will find out, in the words that it will be logged in then. Completes its limits.
 ///
 /// # Errors
 /// What [`validate`](super::validate) refuses.
-pub fn foresee(body: &ContainerCreateBody, layout: &Layout) -> Result<Vec<String>, SpecError> {
-    let mut host = body.host_config.clone().unwrap_or_default();
-    let modes = Modes::of(&host)?;
+pub fn foresee(body: &mut ContainerCreateBody, layout: &Layout) -> Result<Vec<String>, SpecError> {
+    let host = body.host_config.get_or_insert_default();
+    let modes = Modes::of(host)?;
     let mut warnings = Vec::new();
-    Security::of(&host)?.warn(&mut warnings);
-    resources::warn(&mut host, layout, &mut warnings);
+    Security::of(host)?.warn(&mut warnings);
+    resources::warn(host, layout, &mut warnings);
     let memory = layout.controller(Controller::Memory);
     if host.oom_kill_disable == Some(true) && memory.is_some_and(|one| one.is_unified()) {
         warnings.push(launch::Warning::OomKillerStays.to_string());
@@ -26,9 +26,9 @@ pub fn foresee(body: &ContainerCreateBody, layout: &Layout) -> Result<Vec<String
     mounts::warn(&modes, &mut warnings);
 
     let mut process = Process::default();
-    let bounding = capability::asked_for(&host)?;
+    let bounding = capability::asked_for(host)?;
     process.set_capabilities(Some(capability::sets(&bounding, 0)?));
-    process.set_rlimits(Some(rlimits::of(&host)?).filter(|list| !list.is_empty()));
+    process.set_rlimits(Some(rlimits::of(host)?).filter(|list| !list.is_empty()));
     let score = i32::try_from(host.oom_score_adj.unwrap_or(0)).unwrap_or(0);
     process.set_oom_score_adj(Some(score));
     let cut = launch::foresee(&process, modes.user == Share::Own);
@@ -45,11 +45,16 @@ mod tests {
     use super::*;
 
     fn told(host: HostConfig) -> Vec<String> {
-        let body = ContainerCreateBody {
+        foreseen(host).0
+    }
+
+    fn foreseen(host: HostConfig) -> (Vec<String>, HostConfig) {
+        let mut body = ContainerCreateBody {
             host_config: Some(host),
             ..ContainerCreateBody::default()
         };
-        foresee(&body, &Layout::from_hierarchies(Vec::new())).unwrap()
+        let told = foresee(&mut body, &Layout::from_hierarchies(Vec::new())).unwrap();
+        (told, body.host_config.unwrap())
     }
 
     #[test]
@@ -64,8 +69,10 @@ mod tests {
             ipc_mode: Some("container:x".to_owned()),
             ..HostConfig::default()
         };
-        let told = told(limits);
+        let (told, host) = foreseen(limits);
         assert!(told[0].contains("Memory limited without swap"), "{told:?}");
         assert!(told[1].starts_with("/dev/shm is not shared"), "{told:?}");
+        // As `inspect` has it.
+        assert_eq!(host.memory_swap, Some(-1));
     }
 }

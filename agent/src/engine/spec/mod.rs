@@ -39,4 +39,4 @@ pub use foresee::foresee;
 pub use namespaces::user_range;
 pub use parts::{Files, Joined, Parts, ResolvedMount};
 pub use resources::update;
-pub use validate::validate;
+pub use validate::{validate, validate_update};

@@ -11,7 +11,6 @@ use libcontainer::oci_spec::runtime::{
 
 use super::devices;
 use super::error::{refuse, unsupported};
-use super::limits_check;
 use super::{Parts, SpecError};
 use crate::cgroup::{Controller, Hierarchy, Layout, Mode};
 
@@ -21,13 +20,21 @@ pub(super) const MEMORY_HIGH: &str = "plimsoll.memory-high";
 const PERIOD: u64 = 100_000;
 const NANO: i64 = 1_000_000_000;
 
-/// The limits of an update, live; what it does not name stays as it is.
+/// The limits of an update that leads to `merged`, live; what it does not name stays as it is.
 ///
 /// # Errors
-/// As for a container that is created with such limits, or one that cannot be changed live.
-pub fn update(update: &ContainerUpdateBody) -> Result<LinuxResources, SpecError> {
-    let host = host_of(update);
-    limits_check::limits(&host)?;
+/// One cannot be changed live.
+pub fn update(
+    update: &ContainerUpdateBody,
+    merged: &HostConfig,
+) -> Result<LinuxResources, SpecError> {
+    let mut host = host_of(update);
+    let is_given = |limit: Option<i64>| limit.is_some_and(|limit| limit != 0);
+    if is_given(host.memory) || is_given(host.memory_swap) {
+        // The kernel has them as one sum, or as two parts of it.
+        host.memory = merged.memory;
+        host.memory_swap = merged.memory_swap;
+    }
     let mut resources = LinuxResources::default();
     apply(&mut resources, &host)?;
     Ok(resources)
@@ -76,14 +83,15 @@ pub(super) fn of(
     Ok(resources)
 }
 
-/// Completes what is not said, and tells what cannot be had.
+/// Completes what is not said, as Docker does, and tells what cannot be had.
 pub(super) fn warn(host: &mut HostConfig, layout: &Layout, warnings: &mut Vec<String>) {
     let memory = host.memory.unwrap_or(0);
     if memory > 0 && host.memory_swap.unwrap_or(0) == 0 {
-        // As much swap as memory, as Docker has it, where swap can be limited.
+        // As much swap as memory.
         if can_limit_swap(layout) {
             host.memory_swap = Some(memory.saturating_mul(2));
         } else {
+            host.memory_swap = Some(-1);
             warnings.push(
                 "Your kernel does not support swap limit capabilities or the cgroup is not mounted. \
                  Memory limited without swap."

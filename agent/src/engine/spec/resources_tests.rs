@@ -7,7 +7,8 @@ use super::*;
 
 fn of(body: serde_json::Value) -> serde_json::Value {
     let update: ContainerUpdateBody = serde_json::from_value(body).unwrap();
-    serde_json::to_value(super::update(&update).unwrap()).unwrap()
+    let merged = host_of(&update);
+    serde_json::to_value(super::update(&update, &merged).unwrap()).unwrap()
 }
 
 #[test]
@@ -41,10 +42,25 @@ fn limits_have_the_specifications_names() {
 }
 
 #[test]
-fn an_update_is_checked_as_a_new_container_is() {
-    let update: ContainerUpdateBody = serde_json::from_value(json!({"Memory": 1})).unwrap();
-    let error = super::update(&update).unwrap_err();
-    assert!(error.is_refusal());
+fn swap_goes_with_the_memory_that_it_is_counted_with() {
+    let update = |change, merged| {
+        let (change, merged) = (
+            serde_json::from_value(change).unwrap(),
+            serde_json::from_value(merged).unwrap(),
+        );
+        serde_json::to_value(super::update(&change, &merged).unwrap()).unwrap()
+    };
+    let merged = json!({"Memory": 67_108_864, "MemorySwap": 134_217_728});
+    let both = json!({"memory": {"limit": 67_108_864, "swap": 134_217_728}});
+    for given in [
+        json!({"Memory": 67_108_864}),
+        json!({"MemorySwap": 134_217_728}),
+    ] {
+        assert_eq!(update(given, merged.clone()), both);
+    }
+    let other = json!({"CpuShares": 512});
+    let shares = json!({"cpu": {"shares": 512}});
+    assert_eq!(update(other, merged), shares);
 }
 
 #[test]

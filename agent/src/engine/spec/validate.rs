@@ -65,6 +65,15 @@ pub fn validate(body: &ContainerCreateBody) -> Result<(), SpecError> {
     mounts_check::mounts(&host)
 }
 
+/// Refuses an update that leads to this: of what cannot be changed, nothing is looked at.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn validate_update(host: &HostConfig) -> Result<(), SpecError> {
+    restart(host)?;
+    limits_check::limits(host)
+}
+
 fn restart(host: &HostConfig) -> Result<(), SpecError> {
     let policy = host.restart_policy.clone().unwrap_or_default();
     let RestartPolicy {

@@ -216,3 +216,17 @@ fn each_part_is_asked() {
         assert_ne!(host(part.clone()), "", "{part}");
     }
 }
+
+#[test]
+fn an_update_is_refused_for_what_it_can_change_alone() {
+    let update = |host: Value| {
+        let host: HostConfig = serde_json::from_value(host).unwrap();
+        validate_update(&host).map_or_else(|error| error.to_string(), |()| String::new())
+    };
+    // What was completed when it was created would not be taken from a client.
+    let joined = json!({"NetworkMode": "container:x", "ExtraHosts": ["a:1.2.3.4"], "CpuShares": 5});
+    assert_eq!(update(joined), "");
+    assert!(update(json!({"Memory": 1})).starts_with("Minimum memory limit"));
+    let both = json!({"AutoRemove": true, "RestartPolicy": {"Name": "always"}});
+    assert!(update(both).starts_with("can't create"));
+}

@@ -293,6 +293,120 @@ fn a_containers_life_is_dockers() {
 }
 
 #[test]
+fn an_end_is_dockers() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("an_end_is_dockers") else {
+        return;
+    };
+    let always = ["run", "-d", "--restart", "always", "--network", "none"];
+    let with = |name: &'static str, line: &'static str| {
+        [
+            &always as &[&str],
+            &["--name", name, IMAGE, "sh", "-c", line],
+        ]
+        .concat()
+    };
+    let trap = "trap 'exit 5' INT; touch /ready; while :; do sleep 0.1; done";
+    let state = "{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}";
+    compare(
+        &sides,
+        &[
+            &with("again", "sleep 2; exit 3"),
+            &["wait", "again"],
+            &["rm", "-f", "again"],
+            &with("attached", "sleep 2; echo end; exit 3"),
+            &["attach", "--no-stdin", "attached"],
+            &["rm", "-f", "attached"],
+            &with("left", trap),
+            &[
+                "exec",
+                "left",
+                "sh",
+                "-c",
+                "until [ -e /ready ]; do :; done",
+            ],
+            &["kill", "-s", "INT", "left"],
+            &["wait", "left"],
+            &["inspect", "--format", state, "left"],
+            &["rm", "left"],
+            &[
+                "run",
+                "-d",
+                "--name",
+                "paused",
+                "--network",
+                "none",
+                IMAGE,
+                "sleep",
+                "1000",
+            ],
+            &["pause", "paused"],
+            &["kill", "-s", "USR1", "paused"],
+            &["inspect", "--format", state, "paused"],
+            &["kill", "paused"],
+            &["inspect", "--format", state, "paused"],
+            &["start", "paused"],
+            &["kill", "paused"],
+            &["rm", "paused"],
+        ],
+    );
+}
+
+#[test]
+fn updates_are_dockers() {
+    let _turn = blocking_turn();
+    let Some(sides) = sides("updates_are_dockers") else {
+        return;
+    };
+    let run = |options: &[&'static str]| {
+        let run = ["run", "-d", "--network", "none"];
+        [&run as &[&str], options, &[IMAGE, "sleep", "1000"]].concat()
+    };
+    let limits: &[&str] = &[
+        "inspect",
+        "--format",
+        "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.CpuShares}} \
+         {{.HostConfig.RestartPolicy.Name}}",
+        "one",
+        "other",
+        "named",
+    ];
+    let joins = ["run", "-d", "--name", "other", "--network", "container:one"];
+    compare(
+        &sides,
+        &[
+            &run(&["--name", "one", "-m", "64m"]),
+            &[&joins as &[&str], &[IMAGE, "sleep", "1000"]].concat(),
+            &run(&["--name", "named", "--uts", "host"]),
+            limits,
+            &["update", "--memory-swap", "256m", "one"],
+            limits,
+            &["update", "--memory", "128m", "one"],
+            &["update", "--memory", "512m", "one"],
+            limits,
+            &[
+                "update",
+                "--restart",
+                "always",
+                "--cpu-shares",
+                "512",
+                "other",
+            ],
+            &[
+                "update",
+                "--restart",
+                "on-failure:3",
+                "--cpu-shares",
+                "256",
+                "named",
+            ],
+            limits,
+            &["rm", "-f", "other", "one", "named"],
+        ],
+    );
+}
+
+#[test]
 fn images_are_dockers() {
     let _turn = blocking_turn();
     let Some(sides) = sides("images_are_dockers") else {

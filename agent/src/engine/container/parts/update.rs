@@ -6,21 +6,31 @@ use serde_json::Value;
 
 use super::Parts;
 use crate::engine::container::EngineError;
+use crate::engine::container::model::Settings;
 use crate::engine::spec;
 
 impl Parts {
     /// The configuration with what is given, and the limits to be set.
     pub(in crate::engine::container) fn update(
         &self,
-        body: &ContainerCreateBody,
+        settings: &Settings,
         change: &ContainerUpdateBody,
     ) -> Result<(ContainerCreateBody, LinuxResources), EngineError> {
-        let resources = spec::update(change)?;
-        let mut body = body.clone();
+        let mut body = settings.body.clone();
         let host = body.host_config.get_or_insert_default();
         let merged = merge(host, change);
         *host = merged.map_err(|error| EngineError::Invalid(error.to_string()))?;
-        spec::validate(&body)?;
+        let (memory, swap) = (host.memory.unwrap_or(0), host.memory_swap.unwrap_or(0));
+        if swap > 0 && memory > swap && change.memory_swap.unwrap_or(0) == 0 {
+            let text = format!(
+                "Cannot update container {}: Memory limit should be smaller than already set memoryswap \
+                 limit, update the memoryswap at the same time",
+                settings.id
+            );
+            return Err(EngineError::Invalid(text));
+        }
+        spec::validate_update(host)?;
+        let resources = spec::update(change, host)?;
         Ok((body, resources))
     }
 }
