@@ -173,8 +173,15 @@ fn hold(
         let order = order(Arc::clone(&subject), limit);
         let records = tokio.block_on(enforcement.order(order));
         for record in records.map_err(|ended| ended.to_string())? {
-            if let Outcome::Refused(reason) | Outcome::Failed(reason) = &record.outcome {
-                return Err(reason.clone());
+            match &record.outcome {
+                Outcome::Refused(reason)
+                | Outcome::Failed(reason)
+                | Outcome::Deferred(reason)
+                | Outcome::Yielded(reason) => return Err(reason.clone()),
+                Outcome::DryRun => {
+                    return Err("the agent only monitors (enforce.mode)".to_owned());
+                }
+                Outcome::Done | Outcome::Restored => {}
             }
         }
     }

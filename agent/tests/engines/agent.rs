@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) all_labels: bool,
     /// It runs containers itself, in a network namespace of its own.
     pub(crate) engine: bool,
+    /// It holds nothing to a limit.
+    pub(crate) monitors: bool,
 }
 
 /// A running agent, stopped on drop. Its log is printed when the test fails.
@@ -172,8 +174,9 @@ fn text(config: &Config, dir: &Path, address: SocketAddr) -> String {
          containerd_state = \"/nonexistent\"\n\
          [containers]\nstore_container_labels = {}\nwhitelisted_container_labels = {:?}\n\
          [metrics]\nlisten = \"{address}\"\n\
-         [policy]\nfile = {:?}\n[enforce]\nstate_dir = {:?}\n[audit]\npath = {:?}\n\
-         [engine]\nenable = {}\ndata_dir = {:?}\nrun_dir = {:?}\n",
+         [policy]\nfile = {:?}\n[audit]\npath = {:?}\n\
+         [engine]\nenable = {}\ndata_dir = {:?}\nrun_dir = {:?}\n\
+         [enforce]\nstate_dir = {:?}\nmode = {:?}\n",
         socket(dir),
         config.docker_socket,
         Some(&config.containers_storage)
@@ -182,11 +185,16 @@ fn text(config: &Config, dir: &Path, address: SocketAddr) -> String {
         config.all_labels,
         config.labels,
         policy(dir),
-        dir.join("enforce"),
         dir.join("audit"),
         config.engine,
         dir.join("data"),
         dir.join("run"),
+        dir.join("enforce"),
+        if config.monitors {
+            "monitor"
+        } else {
+            "enforce"
+        },
     )
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::side::{self, Side};
-use crate::agent::PROGRAM;
+use crate::agent::{Config, PROGRAM};
 use crate::docker::IMAGE;
 use crate::{blocking_turn, host, skip};
 
@@ -361,6 +361,28 @@ fn rates_are_held_from_the_start_until_they_are_cleared() {
     let limits = say(&side, &["limit", "held"]);
     assert!(!limits.contains("egress=20000000"), "{limits}");
     say(&side, &["rm", "-f", "held"]);
+}
+
+#[test]
+fn rates_that_are_not_held_keep_a_container_from_its_start() {
+    let test = "rates_that_are_not_held_keep_a_container_from_its_start";
+    let _turn = blocking_turn();
+    let monitors = Config {
+        engine: true,
+        monitors: true,
+        ..Config::default()
+    };
+    let side = match Side::ours_with(&monitors) {
+        Ok(side) => side,
+        Err(reason) => return skip(test, &reason),
+    };
+    let run = ["run", "--net-egress", "20Mbit", IMAGE, "echo", "here"];
+    let Output { stdout, stderr, .. } = command(&side, &run).output().unwrap();
+    let told = String::from_utf8(stderr).unwrap();
+    assert!(
+        stdout.is_empty() && told.contains("only monitors"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -36,13 +36,17 @@ pub(super) fn both() -> Result<[Side; 2], String> {
 
 impl Side {
     pub(crate) fn ours() -> Result<Self, String> {
+        Self::ours_with(&Config {
+            engine: true,
+            ..Config::default()
+        })
+    }
+
+    pub(super) fn ours_with(config: &Config) -> Result<Self, String> {
         let [cli, _, _] = host::programs(["docker", "unshare", "ip"])?;
         let dir = tempfile::tempdir().unwrap();
         let image = host::image(dir.path())?;
-        let agent = Agent::start(&Config {
-            engine: true,
-            ..Config::default()
-        });
+        let agent = Agent::start(config);
         let side = Self::Ours { cli, dir, agent };
         side.cli(&["import", image.to_str().unwrap(), IMAGE]);
         Ok(side)
