@@ -105,7 +105,6 @@ pub(super) async fn exec(args: ExecArgs, engine: &Engine) -> Result<(), Failure>
         privileged: Some(args.privileged),
         user: args.user,
         working_dir: args.workdir,
-        ..ExecConfig::default()
     };
     let path = format!("/containers/{}/exec", segment(&name));
     let IdResponse { id } = match engine.post_json(&path, &[], &config).await {

@@ -63,6 +63,7 @@ pub(super) fn compile(text: &str) -> Result<Template, String> {
             Ok(title(&text_of(one(arguments)?)).as_str().into())
         })
         .func("truncate", truncate)
+        .func("pad", pad)
         .parse(text)
         .map_err(|error| format!("template: {error}"))
 }
@@ -153,6 +154,22 @@ fn truncate(arguments: &[Value]) -> Result<Value, TemplateError> {
     }
 }
 
+/// So many spaces before and after a text, but for one that is empty.
+fn pad(arguments: &[Value]) -> Result<Value, TemplateError> {
+    match arguments {
+        [text, Value::Int(before), Value::Int(after)] => {
+            let text = text_of(text);
+            if text.is_empty() {
+                return Ok("".into());
+            }
+            let spaces = |count: i64| " ".repeat(usize::try_from(count).unwrap_or(0));
+            let padded = format!("{}{text}{}", spaces(*before), spaces(*after));
+            Ok(padded.as_str().into())
+        }
+        _ => Err(wrong("pad: expected a text and two widths")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -194,6 +211,10 @@ mod tests {
                 "/WEB web Up",
             ),
             ("{{printf \"%-9s|\" .State.Status}}", "running  |"),
+            (
+                "<{{pad .State.Status 1 2}}|{{pad \"\" 1 2}}>",
+                "< running  |>",
+            ),
         ] {
             assert_eq!(rendered(template).as_deref(), Ok(text), "{template}");
         }

@@ -170,7 +170,10 @@ impl Engine {
             let state = shared.workloads().join(id.as_str());
             set_size(&state, rows, columns).map_err(EngineError::io("call the shim in", &state))
         })
-        .await
+        .await?;
+        let attributes = [("height", rows.to_string()), ("width", columns.to_string())];
+        self.shared.events.container(&cell, "resize", &attributes);
+        Ok(())
     }
 
     async fn line_of(&self, cell: &Cell, hello: Hello) -> Result<Line, EngineError> {
