@@ -20,6 +20,8 @@ const INTERVAL: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(30);
 const START_INTERVAL: Duration = Duration::from_secs(5);
 const RETRIES: i64 = 3;
+/// As users may say (`validate`).
+const SHORTEST: Duration = Duration::from_millis(1);
 /// Results kept.
 const KEPT: usize = 5;
 /// Of each result's output.
@@ -61,9 +63,10 @@ impl Check {
         };
         let or = |nanoseconds: Option<i64>, default| {
             let given = nanoseconds.and_then(|number| u64::try_from(number).ok());
+            // An image may say less than its users may.
             given
                 .filter(|&number| number > 0)
-                .map_or(default, Duration::from_nanos)
+                .map_or(default, |number| Duration::from_nanos(number).max(SHORTEST))
         };
         Some(Self {
             command,

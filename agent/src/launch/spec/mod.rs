@@ -53,6 +53,8 @@ pub enum SpecError {
          to be a directory, or absent", path = path.display()
     )]
     Trap { path: PathBuf, found: &'static str },
+    #[error("refused: a mount at /, over the root file system")]
+    RootMount,
     #[error(
         "refused: a {kind} mount at /dev: device files and links would be made in what is mounted \
          there; mount single devices instead"
@@ -125,6 +127,7 @@ pub(super) fn vet(
 ) -> Result<Vetted, SpecError> {
     let mut warnings = Vec::new();
     mounts::refuse_traps(rootfs)?;
+    mounts::refuse_another_root(&spec)?;
     mounts::ensure_dev(&mut spec)?;
     if let Some(root) = spec.root_mut() {
         root.set_path(rootfs.to_owned());

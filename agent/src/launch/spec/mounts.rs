@@ -1,7 +1,7 @@
 //! Mounts that everything else depends on.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use libcontainer::oci_spec::runtime::{Mount, MountBuilder, Spec};
 
@@ -34,14 +34,33 @@ pub(super) fn refuse_traps(rootfs: &Path) -> Result<(), SpecError> {
     Ok(())
 }
 
+/// Refuses a mount over the root file system: what was looked at there would not be what is used.
+pub(super) fn refuse_another_root(spec: &Spec) -> Result<(), SpecError> {
+    let mut mounts = spec.mounts().iter().flatten();
+    match mounts.any(|mount| place(mount) == Path::new("/")) {
+        true => Err(SpecError::RootMount),
+        false => Ok(()),
+    }
+}
+
+/// A mount's destination, as far as its words say.
+fn place(mount: &Mount) -> PathBuf {
+    let mut place = PathBuf::from("/");
+    for component in mount.destination().components() {
+        match component {
+            Component::Normal(name) => place.push(name),
+            Component::ParentDir => drop(place.pop()),
+            Component::Prefix(_) | Component::RootDir | Component::CurDir => {}
+        }
+    }
+    place
+}
+
 /// `/dev` is always a tmpfs of the workload's own: `libcontainer` makes links and devices there, and
 /// removes `ptmx`, in whatever is mounted.
 pub(super) fn ensure_dev(spec: &mut Spec) -> Result<(), SpecError> {
     let mounts = spec.mounts_mut().get_or_insert_default();
-    let is_dev = |mount: &&Mount| {
-        let destination = mount.destination();
-        destination.components().eq(Path::new("/dev").components())
-    };
+    let is_dev = |mount: &&Mount| place(mount) == Path::new("/dev");
     let mut found = false;
     for mount in mounts.iter().filter(is_dev) {
         let kind = mount.typ().as_deref().unwrap_or_default();
@@ -116,5 +135,19 @@ mod tests {
         assert!(error.to_string().contains("bind mount at /dev"), "{error}");
         let mut devtmpfs = spec(r#"[{"destination":"/dev","type":"devtmpfs"}]"#);
         assert!(ensure_dev(&mut devtmpfs).is_err());
+        let mut around =
+            spec(r#"[{"destination":"/tmp/../dev","source":"/dev","options":["bind"]}]"#);
+        assert!(ensure_dev(&mut around).is_err());
+    }
+
+    #[test]
+    fn a_mount_over_the_root_is_refused() {
+        for place in ["/", "/.", "/tmp/..", ""] {
+            let mount =
+                format!(r#"[{{"destination":"{place}","source":"/x","options":["bind"]}}]"#);
+            let error = refuse_another_root(&spec(&mount)).unwrap_err();
+            assert!(matches!(error, SpecError::RootMount), "{place}");
+        }
+        refuse_another_root(&spec(r#"[{"destination":"/tmp"}]"#)).unwrap();
     }
 }
