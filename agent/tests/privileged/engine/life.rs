@@ -309,7 +309,6 @@ async fn the_restart_policy_can_be_changed_and_lists_are_filtered() {
         ..ContainerUpdateBody::default()
     };
     engine.update(&running, change).await.unwrap();
-    engine.kill(&running, Some("HUP")).await.unwrap();
     let pid = manned.inspect(&running).await.state.unwrap().pid.unwrap();
     // Not by the engine: so it is started again.
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
