@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::setgroups;
+use nix::unistd::{getgroups, setgroups};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -122,7 +122,7 @@ pub(super) fn make(
         let outcome = File::from(outcome);
         let entered = cgroups.enter_v1(alone).map_err(LaunchError::from);
         // What comes of it would keep its starter's, if it is to have none.
-        let left = entered.and_then(|()| setgroups(&[]).map_err(|errno| failed(errno.into())));
+        let left = entered.and_then(|()| leave_groups());
         let finished = left.and_then(|()| work()).and_then(|pid| {
             tell(&outcome, &format!("{MADE}{pid}{MADE}"));
             finish(pid)
@@ -177,6 +177,18 @@ fn tell(mut outcome: &File, text: &str) {
 fn open_directory(path: PathBuf) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+/// Where it has none it need not be allowed to.
+fn leave_groups() -> Result<(), LaunchError> {
+    let left = getgroups().and_then(|groups| match groups.is_empty() {
+        true => Ok(()),
+        false => setgroups(&[]),
+    });
+    left.map_err(|errno| LaunchError::Process {
+        what: "cannot leave the groups of whoever starts it",
+        source: errno.into(),
+    })
 }
 
 fn failed(source: io::Error) -> LaunchError {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use libcontainer::oci_spec::runtime::{Process as ProcessSpec, User};
 use nix::sched::{CloneFlags, setns};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use super::Process;
 
@@ -42,6 +43,8 @@ impl Users {
     /// Makes this process, which has one thread, that user. It has all capabilities there are then, over what is the
     /// namespace's.
     pub(super) fn enter(&self) -> io::Result<()> {
+        // From here on whoever has the capabilities in that namespace could trace it, with what it still has open.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
         setns(&*self.namespace, CloneFlags::CLONE_NEWUSER)?;
         let (user, group) = (
             Uid::from_raw(self.user.uid()),

@@ -33,7 +33,7 @@ const NOT_FOUND: u16 = 404;
                             plimsoll cp [OPTIONS] SOURCE|- CONTAINER:TARGET"
 )]
 pub(crate) struct CopyArgs {
-    /// Keep whose the files are
+    /// Coming out, keep whose the files are; going in they are kept anyway
     #[arg(short, long)]
     archive: bool,
     /// What a symbolic link leads to, not the link

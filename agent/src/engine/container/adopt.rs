@@ -147,7 +147,7 @@ impl Shared {
             let settings = match dir.settings() {
                 Ok(mut settings) => {
                     // Earlier agents kept what clients called them.
-                    self.parts.name_networks(&mut settings.body);
+                    self.parts.name_kept_networks(&mut settings.body);
                     settings
                 }
                 Err(error) => {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::Shutdown;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,6 +24,8 @@ use crate::launch::shim::{Frames, Hello, Kind, Line, LogEnd};
 const CHUNK: usize = 32 * 1024;
 /// Chunks on their way to a client that does not read.
 const AHEAD: usize = 16;
+/// For a shim to set a size. A log in blocking mode may hold it up.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a client wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -234,6 +237,7 @@ pub(super) fn set_size(state: &Path, rows: u16, columns: u16) -> io::Result<()> 
     line.resize(rows, columns)?;
     let (mut stream, _) = line.into_stream();
     stream.shutdown(Shutdown::Write)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     // The shim hangs up when it has read everything.
     io::copy(&mut stream, &mut io::sink()).map(drop)
 }

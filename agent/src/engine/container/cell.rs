@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 
-use tokio::sync::{Mutex, MutexGuard as AsyncMutexGuard, oneshot, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot, watch};
 
 use super::EngineError;
 use super::damaged::require_whole;
@@ -17,7 +17,7 @@ pub(super) struct Cell {
     pub(super) id: Id,
     pub(super) dir: ContainerDir,
     /// Held by the verb that starts, ends or removes it.
-    pub(super) verb: Mutex<()>,
+    pub(super) verb: Arc<Mutex<()>>,
     record: watch::Sender<Record>,
     /// One change at a time, on disk as in memory.
     writing: Lock<()>,
@@ -49,7 +49,7 @@ impl Cell {
         Self {
             id: settings.id.clone(),
             dir,
-            verb: Mutex::new(()),
+            verb: Arc::default(),
             record: watch::Sender::new(Record {
                 settings: Arc::new(settings),
                 life,
@@ -118,14 +118,16 @@ impl Cell {
         Ok(record)
     }
 
-    /// Its record; and for one that does not run what keeps it so: its root filesystem is mounted for one only.
-    /// Blocks.
-    pub(super) fn at_rest(&self) -> Result<(Record, Option<AsyncMutexGuard<'_, ()>>), EngineError> {
+    /// Its record; and for one that does not run what keeps it so: its root filesystem is mounted for one only. To be
+    /// asked for before a thread is taken: whoever has the verb may wait for one.
+    pub(super) async fn at_rest(
+        &self,
+    ) -> Result<(Record, Option<OwnedMutexGuard<()>>), EngineError> {
         let record = self.require()?;
         if record.life.runs() {
             return Ok((record, None));
         }
-        let verb = self.verb.blocking_lock();
+        let verb = Arc::clone(&self.verb).lock_owned().await;
         let record = self.require()?;
         let rests = !record.life.runs();
         Ok((record, rests.then_some(verb)))

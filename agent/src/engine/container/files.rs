@@ -25,8 +25,9 @@ impl Engine {
     /// There is nothing.
     pub async fn archive_stat(&self, wanted: &str, path: &str) -> Result<PathStat, EngineError> {
         let (cell, path) = (self.cell(wanted)?, path.to_owned());
+        let (record, rests) = cell.at_rest().await?;
         self.blocking(move |shared| {
-            let (record, _rests) = cell.at_rest()?;
+            let _rests = rests;
             shared
                 .parts
                 .stat(&record.settings, &record.life, &cell.dir, &path)
@@ -45,8 +46,9 @@ impl Engine {
         mut out: impl Write + Send + 'static,
     ) -> Result<(), EngineError> {
         let (cell, path) = (self.cell(wanted)?, path.to_owned());
+        let (record, rests) = cell.at_rest().await?;
         self.at_clients_pace(move |shared| {
-            let (record, _rests) = cell.at_rest()?;
+            let _rests = rests;
             shared
                 .parts
                 .read(&record.settings, &record.life, &cell.dir, &path, &mut out)?;
@@ -68,8 +70,9 @@ impl Engine {
         writing: Writing,
     ) -> Result<(), EngineError> {
         let (cell, path) = (self.cell(wanted)?, path.to_owned());
+        let (record, rests) = cell.at_rest().await?;
         self.at_clients_pace(move |shared| {
-            let (record, _rests) = cell.at_rest()?;
+            let _rests = rests;
             let (settings, life) = (&record.settings, &record.life);
             shared
                 .parts

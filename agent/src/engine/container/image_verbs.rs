@@ -131,7 +131,8 @@ impl Engine {
             let (mut deleted, mut reclaimed) = (Vec::new(), 0);
             for image in images {
                 let is_meant = named_too || image.repo_tags.is_empty();
-                let unused = shared.users_of_image(&image.id) == 0;
+                let id = image.id.parse();
+                let unused = id.is_ok_and(|id| shared.user_of_image(&id).is_none());
                 let is_meant = is_meant
                     && lets_go(&image.labels, &filters)
                     && (until.is_none() || is_old(shared.image_created(&image.id), until));

@@ -65,7 +65,7 @@ impl Engine {
         .await
     }
 
-    async fn thaw(&self, cell: &Arc<Cell>) -> Result<(), EngineError> {
+    pub(super) async fn thaw(&self, cell: &Arc<Cell>) -> Result<(), EngineError> {
         let id = cell.id.clone();
         self.blocking(move |shared| {
             let container = Container::open(&shared.workloads(), &id)?;

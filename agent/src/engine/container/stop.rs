@@ -87,8 +87,9 @@ impl Engine {
             see_killed(&cell, &mut watch, life.exits).await?;
             // Whoever sees to its end clears it away first.
             drop(cell.verb.lock().await);
-        } else if ends {
-            self.wake(&cell).await?;
+        } else if ends && life.paused {
+            // The signal waits for that.
+            self.thaw(&cell).await?;
         }
         Ok(())
     }

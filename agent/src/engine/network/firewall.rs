@@ -101,9 +101,10 @@ pub(super) fn hindrances(with_names: bool) -> Result<Vec<String>, NetworkError> 
     let output = nft(&["-j", "list", "chains"], Stdio::null())?;
     let chains = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let mut found = dropping(&chains, "forward");
-    found.extend(legacy());
+    found.extend(legacy("FORWARD"));
     if with_names {
         let of_names = dropping(&chains, "input").into_iter();
+        let of_names = of_names.chain(legacy("INPUT"));
         found.extend(of_names.map(|chain| {
             format!("{chain}: names are found if it accepts port {PORT} (TCP, UDP) from containers")
         }));
@@ -131,7 +132,7 @@ fn dropping(chains: &Value, hook: &str) -> Vec<String> {
 }
 
 /// The rules of iptables before nftables, which `nft` does not see.
-fn legacy() -> Option<String> {
+fn legacy(chain: &str) -> Option<String> {
     let mut tables = String::new();
     let mut file = File::open("/proc/thread-self/net/ip_tables_names").ok()?;
     file.read_to_string(&mut tables).ok()?;
@@ -139,11 +140,12 @@ fn legacy() -> Option<String> {
         return None;
     }
     let output = Command::new("iptables-legacy")
-        .args(["-S", "FORWARD"])
+        .args(["-S", chain])
         .output()
         .ok()?;
-    let policy = String::from_utf8_lossy(&output.stdout).starts_with("-P FORWARD DROP");
-    policy.then(|| "chain FORWARD of iptables-legacy has policy DROP".to_owned())
+    let policy = format!("-P {chain} DROP");
+    let drops = String::from_utf8_lossy(&output.stdout).starts_with(&policy);
+    drops.then(|| format!("chain {chain} of iptables-legacy has policy DROP"))
 }
 
 fn nft(arguments: &[&str], input: Stdio) -> Result<Output, NetworkError> {

@@ -28,6 +28,30 @@ pub struct UserRange {
 }
 
 impl UserRange {
+    /// That of a process; `None`: it has the host's users.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn of(pid: u32) -> io::Result<Option<Self>> {
+        let first = |file: &str| {
+            let map = fs::read_to_string(format!("/proc/{pid}/{file}"))?;
+            let mut numbers = map.split_whitespace().map(str::parse);
+            let (Some(Ok(0)), Some(Ok(first)), Some(Ok(size))) =
+                (numbers.next(), numbers.next(), numbers.next())
+            else {
+                return Err(io::Error::from(io::ErrorKind::InvalidData));
+            };
+            Ok((first, size))
+        };
+        let ((first_uid, size), (first_gid, _)) = (first("uid_map")?, first("gid_map")?);
+        // The host's own map is of all there are.
+        Ok((size != u32::MAX).then_some(Self {
+            first_uid,
+            first_gid,
+            size,
+        }))
+    }
+
     /// What the host's user and group are inside.
     #[must_use]
     pub fn inside(&self, uid: u32, gid: u32) -> (u32, u32) {

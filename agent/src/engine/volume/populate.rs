@@ -1,4 +1,4 @@
-//! An empty volume gets what the image has at its place, the first time.
+//! An empty volume gets what the image has at its place.
 
 use std::fs;
 use std::io::{self, pipe};

@@ -1,6 +1,6 @@
 //! What the agent sees of its own containers, and that they outlive it, and who asked for them.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use super::side::Side;
@@ -84,4 +84,22 @@ fn a_start_is_carried_through_although_its_client_goes() {
     host::wait_until("its end", || state("Status") == "exited");
     assert_eq!(state("ExitCode"), "7");
     side.cli(&["rm", "left"]);
+}
+
+#[test]
+fn what_is_sent_for_a_container_that_is_not_there_is_refused() {
+    let test = "what_is_sent_for_a_container_that_is_not_there_is_refused";
+    let _turn = blocking_turn();
+    let side = match Side::ours() {
+        Ok(side) => side,
+        Err(reason) => return skip(test, &reason),
+    };
+    let mut client = UnixStream::connect(side.agent().socket()).unwrap();
+    let head = "PUT /containers/nope/archive?path=/ HTTP/1.1\r\nHost: x\r\n";
+    let request = format!("{head}Content-Length: 5\r\nConnection: close\r\n\r\nwords");
+    client.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    assert!(answer.contains("No such container: nope"), "{answer}");
 }

@@ -111,45 +111,41 @@ async fn what_is_frozen_hears_what_is_to_end_it() {
     let engine = &manned.engine;
     let polite = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done";
     let mut ids = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..2 {
         let id = manned.run(harbour.body(polite)).await;
         wait_for_output(&harbour, &id).await;
         ids.push(id);
     }
     // By others: a policy, an operator.
-    for id in ids.iter().take(2) {
-        let cgroups = harbour.cgroups(id);
-        let has = |file: &str| {
-            cgroups
-                .iter()
-                .map(|one| one.join(file))
-                .find(|it| it.exists())
-        };
-        // On hybrid hosts v1's is the freezer.
-        match (has("freezer.state"), has("cgroup.freeze")) {
-            (Some(v1), _) => std::fs::write(v1, "FROZEN").unwrap(),
-            (None, v2) => std::fs::write(v2.unwrap(), "1").unwrap(),
-        }
-        crate::engine::eventually("a frozen one", async || {
-            let frozen = cgroups.iter().any(|directory| {
-                let text = |file| std::fs::read_to_string(directory.join(file));
-                text("freezer.state").is_ok_and(|state| state == "FROZEN\n")
-                    || text("cgroup.events").is_ok_and(|events| events.contains("frozen 1"))
-            });
-            frozen.then_some(())
+    let cgroups = harbour.cgroups(&ids[0]);
+    let has = |file: &str| {
+        cgroups
+            .iter()
+            .map(|one| one.join(file))
+            .find(|it| it.exists())
+    };
+    // On hybrid hosts v1's is the freezer.
+    match (has("freezer.state"), has("cgroup.freeze")) {
+        (Some(v1), _) => std::fs::write(v1, "FROZEN").unwrap(),
+        (None, v2) => std::fs::write(v2.unwrap(), "1").unwrap(),
+    }
+    crate::engine::eventually("a frozen one", async || {
+        let frozen = cgroups.iter().any(|directory| {
+            let text = |file| std::fs::read_to_string(directory.join(file));
+            text("freezer.state").is_ok_and(|state| state == "FROZEN\n")
+                || text("cgroup.events").is_ok_and(|events| events.contains("frozen 1"))
+        });
+        frozen.then_some(())
+    })
+    .await;
+    engine.pause(&ids[1]).await.unwrap();
+    engine.stop(&ids[0], None, Some(20)).await.unwrap();
+    engine.kill(&ids[1], Some("TERM")).await.unwrap();
+    manned
+        .until(&ids[1], "its end", |now| {
+            now.state.as_ref().unwrap().running == Some(false)
         })
         .await;
-    }
-    engine.pause(&ids[2]).await.unwrap();
-    engine.stop(&ids[0], None, Some(20)).await.unwrap();
-    for id in ids.iter().skip(1) {
-        engine.kill(id, Some("TERM")).await.unwrap();
-        manned
-            .until(id, "its end", |now| {
-                now.state.as_ref().unwrap().running == Some(false)
-            })
-            .await;
-    }
     for id in &ids {
         let state = manned.inspect(id).await.state.unwrap();
         assert_eq!((state.exit_code, state.paused), (Some(5), Some(false)));

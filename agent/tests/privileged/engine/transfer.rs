@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use plimsoll::engine::rootfs::Writing;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
@@ -9,6 +10,8 @@ use super::harbour::Harbour;
 use super::wired::said;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What a copy takes to begin.
+const SOON: Duration = Duration::from_millis(300);
 const THREADS: usize = 2;
 
 #[test]
@@ -28,6 +31,25 @@ fn clients_that_are_slow_hold_up_no_verb() {
             let load = tokio::spawn(async move { engine.image_load(archive).await });
             slow.push((load, client));
         }
+        // A copy into one that does not run, and others who ask of it: they wait for the copy, on no thread.
+        let rests = manned.run(harbour.body("true")).await;
+        manned
+            .until(&rests, "its end", |now| {
+                now.state.as_ref().unwrap().running == Some(false)
+            })
+            .await;
+        let (archive, client) = std::io::pipe().unwrap();
+        let engine = manned.engine.clone();
+        let (id, writing) = (rests.clone(), Writing::default());
+        let copy =
+            tokio::spawn(async move { engine.archive_put(&id, "/", archive, writing).await });
+        let (begun, asked) = (tokio::time::sleep(SOON), 2 * THREADS);
+        begun.await;
+        let asked = (0..asked).map(|_| {
+            let (engine, id) = (manned.engine.clone(), rests.clone());
+            tokio::spawn(async move { engine.archive_stat(&id, "/").await })
+        });
+        let asked: Vec<_> = asked.collect();
         let run = async {
             let id = manned.run(harbour.body("echo here; exit 3")).await;
             said(&manned, &id).await
@@ -37,6 +59,12 @@ fn clients_that_are_slow_hold_up_no_verb() {
         for (load, client) in slow {
             drop(client);
             load.await.unwrap().unwrap_err();
+        }
+        assert!(asked.iter().all(|asked| !asked.is_finished()));
+        drop(client);
+        copy.await.unwrap().unwrap();
+        for asked in asked {
+            asked.await.unwrap().unwrap();
         }
         manned.clear().await;
     });

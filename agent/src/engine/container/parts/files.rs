@@ -9,8 +9,7 @@ use super::{Parts, Root};
 use crate::engine::container::EngineError;
 use crate::engine::container::model::{ContainerDir, Life, Settings};
 use crate::engine::image::decompress;
-use crate::engine::rootfs::{Inside, PathStat, Writing, apart};
-use crate::engine::spec;
+use crate::engine::rootfs::{Inside, PathStat, UserRange, Writing, apart};
 
 /// As the API numbers it.
 const ADDED: ChangeType = ChangeType::_1;
@@ -90,9 +89,11 @@ impl Parts {
             let root = format!("/proc/{}/root", process.pid);
             let root = Path::new(&root);
             let inside = Inside::open(root).map_err(EngineError::io("open", root))?;
-            // Opened while it lived: then it is its own.
+            let users = UserRange::of(process.pid);
+            // Opened and read while it lived: then it is its own.
             if process.is_alive() {
-                return work(&inside.of(spec::user_range(&settings.body)?));
+                let users = users.map_err(EngineError::io("read the users of", root))?;
+                return work(&inside.of(users));
             }
         }
         if settings.mounts.is_empty() {

@@ -22,6 +22,16 @@ impl Parts {
         let known = |name: &str| self.networks.inspect(name).ok()?.name;
         name_networks(body, &known);
     }
+
+    /// The same for what an earlier agent kept, where the beginning of an id may be the name of a network that is gone.
+    pub(in crate::engine::container) fn name_kept_networks(&self, body: &mut ContainerCreateBody) {
+        let known = |name: &str| {
+            let found = self.networks.inspect(name).ok()?;
+            let is_whole = [&found.id, &found.name].contains(&&Some(name.to_owned()));
+            found.name.filter(|_| is_whole)
+        };
+        name_networks(body, &known);
+    }
 }
 
 fn name_networks(body: &mut ContainerCreateBody, known: &dyn Fn(&str) -> Option<String>) {
