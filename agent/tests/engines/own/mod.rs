@@ -1,9 +1,13 @@
 //! The agent as the engine: `docker`'s own command line drives it, beside a dockerd as the oracle.
 
 mod alike;
+mod copies;
 mod endpoints;
 mod events;
 mod files;
+mod held;
+mod images;
+mod isolation;
 mod networks;
 mod ours;
 mod side;

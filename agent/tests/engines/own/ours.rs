@@ -1,15 +1,15 @@
 //! What only our own command line has, or has otherwise: against our own agent.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use super::side::{self, Side};
-use crate::agent::{Config, PROGRAM};
+use crate::agent::PROGRAM;
 use crate::docker::IMAGE;
 use crate::{blocking_turn, host, skip};
 
-fn ours(test: &str) -> Option<Side> {
+pub(super) fn ours(test: &str) -> Option<Side> {
     match Side::ours() {
         Ok(side) => Some(side),
         Err(reason) => {
@@ -19,18 +19,18 @@ fn ours(test: &str) -> Option<Side> {
     }
 }
 
-fn command(side: &Side, arguments: &[&str]) -> Command {
+pub(super) fn command(side: &Side, arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.arg("--socket").arg(side.agent().socket());
     command.args(arguments);
     command
 }
 
-fn say(side: &Side, arguments: &[&str]) -> String {
+pub(super) fn say(side: &Side, arguments: &[&str]) -> String {
     host::stdout(&mut command(side, arguments))
 }
 
-fn refuse(side: &Side, arguments: &[&str]) -> (Option<i32>, String) {
+pub(super) fn refuse(side: &Side, arguments: &[&str]) -> (Option<i32>, String) {
     let Output { status, stderr, .. } = command(side, arguments).output().unwrap();
     assert!(!status.success(), "{arguments:?}");
     (status.code(), String::from_utf8(stderr).unwrap())
@@ -177,80 +177,6 @@ fn refused_forks(side: &Side) -> String {
 }
 
 #[test]
-fn users_of_its_own_by_a_flag() {
-    let test = "users_of_its_own_by_a_flag";
-    let _turn = blocking_turn();
-    let Some(side) = ours(test) else { return };
-    // What its users have to come through.
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o711);
-    let above = side.agent().socket();
-    fs::set_permissions(above.parent().unwrap_or(Path::new("/")), mode).unwrap();
-    let line =
-        "id -u; stat -c %u:%g /bin/busybox; touch /new /data/new && stat -c %u /new /data/new";
-    let run = [
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "--userns",
-        "private",
-        "-v",
-        "/data",
-        IMAGE,
-    ];
-    let said = say(&side, &[&run as &[&str], &["sh", "-c", line]].concat());
-    assert_eq!(said, "0\n0:0\n0\n0");
-
-    // Who joins it is one of them, too, whatever it may do there.
-    let options = ["run", "-d", "--name", "users", "--userns", "private"];
-    let more = ["--cap-add", "SYS_ADMIN", IMAGE, "sleep", "1000"];
-    say(&side, &[&options as &[&str], &more].concat());
-    let pid = say(&side, &["inspect", "--format", "{{.State.Pid}}", "users"]);
-    let of_first = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
-    let map = "cat /proc/self/uid_map /proc/self/gid_map";
-    let exec = |options: &[&str], line| {
-        say(
-            &side,
-            &[&["exec"] as &[&str], options, &["users", "sh", "-c", line]].concat(),
-        )
-    };
-    let maps = [of_first("uid_map"), of_first("gid_map")].concat();
-    assert_eq!(exec(&[], map), maps.trim_end());
-    let own = fs::read_link(format!("/proc/{pid}/ns/user")).unwrap();
-    let seen = exec(&[], "readlink /proc/self/ns/user");
-    assert_eq!(seen, own.display().to_string());
-    let first = of_first("uid_map");
-    let first = first.split_whitespace().nth(1).unwrap();
-    let line = "id -u; id -g; id -G; touch /dev/shm/made; grep CapEff /proc/self/status";
-    let said = exec(&["-u", "7:8"], line);
-    assert_eq!(said, "7\n8\n8\nCapEff:\t0000000000000000");
-    let made = format!("/proc/{pid}/root/dev/shm/made");
-    let made = std::os::unix::fs::MetadataExt::uid(&fs::metadata(made).unwrap());
-    assert_eq!(made, first.parse::<u32>().unwrap() + 7);
-    let capabilities = "grep -E '^Cap(Eff|Bnd)' /proc/self/status";
-    let of_first = of_first("status");
-    let of_first = of_first
-        .lines()
-        .filter(|line| line.starts_with("CapEff") || line.starts_with("CapBnd"));
-    let mut of_first: Vec<_> = of_first.collect();
-    let said = exec(&[], capabilities);
-    let mut said: Vec<_> = said.lines().collect();
-    of_first.sort_unstable();
-    said.sort_unstable();
-    assert_eq!(said, of_first);
-    say(&side, &["rm", "-f", "users"]);
-    for (mode, why) in [
-        ("keep-id", "a range of its own (private)"),
-        ("container:x", "a range of its own (private)"),
-        ("nope", "invalid USER mode"),
-    ] {
-        let (status, told) = refuse(&side, &["run", "--rm", "--userns", mode, IMAGE, "true"]);
-        assert_eq!(status, Some(125));
-        assert!(told.contains(why), "{told}");
-    }
-}
-
-#[test]
 fn what_there_is_no_driver_for_is_told_as_docker_does() {
     let test = "what_there_is_no_driver_for_is_told_as_docker_does";
     let _turn = blocking_turn();
@@ -346,46 +272,6 @@ fn stats_of_all_take_a_template() {
 }
 
 #[test]
-fn rates_are_held_from_the_start_until_they_are_cleared() {
-    let test = "rates_are_held_from_the_start_until_they_are_cleared";
-    let _turn = blocking_turn();
-    let Some(side) = ours(test) else { return };
-    let run = ["run", "-d", "--name", "held", "--net-egress", "20Mbit"];
-    say(
-        &side,
-        &[&run as &[&str], &[IMAGE, "sleep", "1000"]].concat(),
-    );
-    let told = || say(&side, &["why", "held"]);
-    assert!(told().contains("egress=20000000 "), "{}", told());
-    say(&side, &["limit", "held", "--clear"]);
-    let limits = say(&side, &["limit", "held"]);
-    assert!(!limits.contains("egress=20000000"), "{limits}");
-    say(&side, &["rm", "-f", "held"]);
-}
-
-#[test]
-fn rates_that_are_not_held_keep_a_container_from_its_start() {
-    let test = "rates_that_are_not_held_keep_a_container_from_its_start";
-    let _turn = blocking_turn();
-    let monitors = Config {
-        engine: true,
-        monitors: true,
-        ..Config::default()
-    };
-    let side = match Side::ours_with(&monitors) {
-        Ok(side) => side,
-        Err(reason) => return skip(test, &reason),
-    };
-    let run = ["run", "--net-egress", "20Mbit", IMAGE, "echo", "here"];
-    let Output { stdout, stderr, .. } = command(&side, &run).output().unwrap();
-    let told = String::from_utf8(stderr).unwrap();
-    assert!(
-        stdout.is_empty() && told.contains("only monitors"),
-        "{told}"
-    );
-}
-
-#[test]
 fn an_id_is_written_to_a_file_that_was_not_there() {
     let test = "an_id_is_written_to_a_file_that_was_not_there";
     let _turn = blocking_turn();
@@ -419,63 +305,6 @@ fn an_id_is_written_to_a_file_that_was_not_there() {
 }
 
 #[test]
-fn a_container_is_limited_as_soon_as_it_runs() {
-    let test = "a_container_is_limited_as_soon_as_it_runs";
-    let _turn = blocking_turn();
-    let Some(side) = ours(test) else { return };
-    // From the second on there is a dead one of that name.
-    for _ in 0..3 {
-        say(
-            &side,
-            &["run", "-d", "--name", "new", IMAGE, "sleep", "1000"],
-        );
-        say(&side, &["limit", "new", "--memory", "64MiB"]);
-        let limits = say(&side, &["limit", "new"]);
-        assert!(limits.contains("memory.max 67108864"), "{limits}");
-        say(&side, &["rm", "-f", "new"]);
-    }
-}
-
-#[test]
-fn a_policy_that_is_asked_for_holds_the_container() {
-    let test = "a_policy_that_is_asked_for_holds_the_container";
-    let _turn = blocking_turn();
-    let Some(mut side) = ours(test) else { return };
-    side.agent_mut().hold_by(
-        r#"
-        version = 1
-        mode = "enforce"
-        [[policy]]
-        name = "small"
-        match = { labels = { "plimsoll.policy" = "small" } }
-        [policy.limits]
-        "pids.max" = 7
-        "#,
-    );
-    let run = |name, options: &[&str]| {
-        let line = ["run", "-d", "--name", name, "--network", "none"];
-        say(
-            &side,
-            &[&line as &[&str], options, &[IMAGE, "sleep", "1000"]].concat(),
-        );
-    };
-    run("asked", &["--policy", "small"]);
-    run("other", &[]);
-    let limits = |name| say(&side, &["limit", name]);
-    host::wait_until("the policy's limit", || {
-        limits("asked").contains("pids.max 7")
-    });
-    assert!(
-        !limits("other").contains("pids.max 7"),
-        "{}",
-        limits("other")
-    );
-    let why = say(&side, &["why", "asked"]);
-    assert!(why.contains("small"), "{why}");
-    say(&side, &["rm", "-f", "asked", "other"]);
-}
-
-#[test]
 fn signals_stay_with_the_command_line_when_that_is_asked_for() {
     let test = "signals_stay_with_the_command_line_when_that_is_asked_for";
     let _turn = blocking_turn();
@@ -505,135 +334,4 @@ fn signals_stay_with_the_command_line_when_that_is_asked_for() {
         assert_eq!(running(), goes_on);
         say(&side, &["rm", "-f", "deaf"]);
     }
-}
-
-#[test]
-fn no_descriptor_leads_to_the_hosts_files() {
-    let test = "no_descriptor_leads_to_the_hosts_files";
-    let _turn = blocking_turn();
-    let Some(side) = ours(test) else { return };
-    let [busybox] = match host::programs(["busybox"]) {
-        Ok(found) => found,
-        Err(reason) => return skip(test, &reason),
-    };
-    // It would run in there: it is static, and the image has its own elsewhere.
-    assert_ne!(busybox, Path::new("/bin/busybox"));
-    let run = ["run", "-d", "--name", "within", "--network", "none"];
-    say(
-        &side,
-        &[&run as &[&str], &[IMAGE, "sleep", "1000"]].concat(),
-    );
-    for number in 3..48 {
-        let path = format!(
-            "/proc/self/fd/{number}/../../../../../../..{}",
-            busybox.display()
-        );
-        for way in [
-            &["run", "--rm", "--network", "none", IMAGE] as &[&str],
-            &["exec", "within"],
-        ] {
-            let program = [&path, "echo", "out"];
-            let Output { status, stdout, .. } =
-                command(&side, &[way, &program].concat()).output().unwrap();
-            assert!(!status.success(), "{path}");
-            // Why it could not be run is told there, as Docker has it.
-            assert!(!stdout.ends_with(b"out\n"), "{path}");
-        }
-    }
-    say(&side, &["rm", "-f", "within"]);
-}
-
-#[test]
-fn copies_keep_names_kinds_and_times_and_replace_no_device() {
-    let test = "copies_keep_names_kinds_and_times_and_replace_no_device";
-    let _turn = blocking_turn();
-    let Some(side) = ours(test) else { return };
-    let dir = tempfile::tempdir().unwrap();
-    let path = |name: &str| dir.path().join(name).display().to_string();
-    host::stdout(Command::new("mkfifo").arg(path("pipe")));
-    side::file(dir.path(), "file", "before\n");
-    std::os::unix::fs::symlink("file", path("link")).unwrap();
-    let line = "cd /tmp; mkdir d; mkfifo d/fifo; echo of the container > d/file; ln -s d/file link; \
-                touch -d @1000000000 d; sleep 1000";
-    say(
-        &side,
-        &["run", "-d", "--name", "from", IMAGE, "sh", "-c", line],
-    );
-    host::wait_until("what is to be copied", || {
-        command(&side, &["cp", "from:/tmp/link", "-"])
-            .output()
-            .is_ok_and(|done| done.status.success())
-    });
-    for refused in [
-        vec!["save", "--output", &path("pipe"), IMAGE],
-        vec!["cp", "from:/tmp/d/file", &path("pipe")],
-    ] {
-        let (_, told) = refuse(&side, &refused);
-        let words = "must be a directory or a regular file";
-        assert!(told.contains(words), "{told}");
-    }
-    let kind = |name: &str| fs::symlink_metadata(path(name)).unwrap().file_type();
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
-    assert!(kind("pipe").is_fifo());
-
-    // Behind a link, which stays one.
-    say(&side, &["cp", "from:/tmp/d/file", &path("link")]);
-    assert!(kind("link").is_symlink());
-    let written = fs::read_to_string(path("file")).unwrap();
-    assert_eq!(written, "of the container\n");
-    say(&side, &["save", "--output", &path("link"), IMAGE]);
-    assert!(kind("link").is_symlink() && fs::metadata(path("file")).unwrap().len() > 1 << 10);
-
-    say(&side, &["cp", "from:/tmp/d", &path("copied")]);
-    assert!(kind("copied/fifo").is_fifo());
-    assert_eq!(fs::metadata(path("copied")).unwrap().mtime(), 1_000_000_000);
-    fs::create_dir(path("into")).unwrap();
-    say(&side, &["cp", "-L", "from:/tmp/link", &path("into")]);
-    let followed = fs::read_to_string(path("into/link")).unwrap();
-    assert_eq!(followed, "of the container\n");
-
-    // All of it, while it runs.
-    fs::create_dir(path("all")).unwrap();
-    for (to, at) in [("all", "all"), ("made", "made")] {
-        say(&side, &["cp", "from:/", &path(to)]);
-        let file = fs::read_to_string(path(&format!("{at}/tmp/d/file"))).unwrap();
-        assert_eq!(file, "of the container\n");
-        assert!(kind(&format!("{at}/bin/busybox")).is_file());
-        assert_eq!(
-            fs::read_dir(path(&format!("{at}/proc"))).unwrap().count(),
-            0
-        );
-    }
-    say(&side, &["rm", "-f", "from"]);
-}
-
-#[test]
-fn owners_of_copies_are_those_that_docker_says() {
-    let test = "owners_of_copies_are_those_that_docker_says";
-    let _turn = blocking_turn();
-    let Some(sides) = super::alike::sides(test) else {
-        return;
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let file = side::file(dir.path(), "file", "content\n");
-    std::os::unix::fs::chown(&file, Some(1234), Some(1235)).unwrap();
-    let file = file.to_str().unwrap();
-    let stat = "stat -c %u:%g /tmp/plain /tmp/kept";
-    let [ours, oracle] = sides.each_ref().map(|side| {
-        side.cli(&["create", "--name", "own", IMAGE, "sh", "-c", stat]);
-        for (option, to) in [
-            ("--quiet", "own:/tmp/plain"),
-            ("--archive", "own:/tmp/kept"),
-        ] {
-            let arguments = ["cp", option, file, to];
-            match side {
-                Side::Ours { .. } => say(side, &arguments),
-                Side::Oracle(_) => side.cli(&arguments),
-            };
-        }
-        let said = side.cli(&["start", "--attach", "own"]);
-        side.cli(&["rm", "own"]);
-        said
-    });
-    assert_eq!(ours, oracle);
 }

@@ -23,7 +23,8 @@ pub(in crate::engine::container) fn joins(settings: &Settings) -> Vec<String> {
     named.map(str::to_owned).collect()
 }
 
-fn container_of(mode: &str) -> Option<&str> {
+/// Whose namespace a mode asks for.
+pub(super) fn container_of(mode: &str) -> Option<&str> {
     mode.strip_prefix("container:")
 }
 

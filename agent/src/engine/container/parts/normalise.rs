@@ -8,13 +8,13 @@ use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig};
 
 use super::Parts;
 use super::complete::mode_of;
+use super::joined::container_of;
 use crate::engine::container::EngineError;
 use crate::engine::container::handle::Shared;
 use crate::engine::network::NetworkMode;
 
 /// The client's other name of the network that the mode names.
 const DEFAULT: &str = "default";
-const CONTAINER: &str = "container:";
 
 impl Parts {
     /// Has the network mode and the endpoints' keys be names of networks. Those that nobody knows stay as they are.
@@ -77,13 +77,10 @@ impl Shared {
             &mut host.pid_mode,
             &mut host.uts_mode,
         ] {
-            let name = mode
-                .as_deref()
-                .and_then(|mode| mode.strip_prefix(CONTAINER));
-            if let Some(name) = name {
+            if let Some(name) = mode.as_deref().and_then(container_of) {
                 let other = self.registry.resolve(name);
                 let id = other.map_err(EngineError::of_a_wish)?.id.clone();
-                *mode = Some(format!("{CONTAINER}{id}"));
+                *mode = Some(format!("container:{id}"));
             }
         }
         Ok(())
