@@ -36,7 +36,7 @@ impl Shared {
         let (settings, life) = (&record.settings, &record.life);
         let command = self.parts.command(&settings.body);
         let bytes = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let file = |name: &str| Some(cell.dir.bundle().join(name).display().to_string());
+        let file = |name: &str| Some(cell.dir.path().join(name).display().to_string());
         ContainerInspectResponse {
             id: Some(cell.id.to_string()),
             created: Some(settings.created.clone()),

@@ -1,7 +1,7 @@
 //! The directory that root filesystems are mounted in, and what an agent before left mounted there.
 
-use std::ffi::OsStr;
-use std::fs;
+use std::ffi::{CString, OsStr};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
@@ -10,8 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use procfs::ProcError;
 use procfs::process::Process;
-use rustix::fs::{AtFlags, CWD, Statx, StatxAttributes, StatxFlags, statx};
-use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx, StatxAttributes, StatxFlags, openat, statx};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
 
 use super::RootfsError;
 use super::overlay::{Overlay, unmount_at};
@@ -104,6 +104,46 @@ impl Mounts {
         Ok(target)
     }
 
+    /// Mounts a file system in memory, which everybody may write to, in place of what is mounted there; returns where.
+    /// With `users` it is their root's.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn mount_memory(
+        &self,
+        name: &str,
+        bytes: i64,
+        users: Option<UserRange>,
+    ) -> Result<PathBuf, RootfsError> {
+        let target = self.make_room(name, true, users)?;
+        let (uid, gid) = users.map_or((0, 0), |users| (users.first_uid, users.first_gid));
+        let options = format!("mode=1777,size={bytes},uid={uid},gid={gid}");
+        let options = CString::new(options).unwrap_or_default();
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        mount("shm", &target, "tmpfs", flags, options.as_c_str()).map_err(|error| {
+            RootfsError::Prepare {
+                path: target.clone(),
+                source: error.into(),
+            }
+        })?;
+        Ok(target)
+    }
+
+    /// What is mounted under this name, held open: it stays the same whatever is mounted there later.
+    ///
+    /// # Errors
+    /// Nothing is.
+    pub fn open_mounted(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let root = openat(CWD, self.target(name), flags, Mode::empty())?;
+        let found = statx(&root, "", AtFlags::EMPTY_PATH, StatxFlags::empty())?;
+        if is_mount(&found) {
+            Ok(root.into())
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+
     /// An empty directory, or file, with nothing mounted, to which these users get through.
     fn make_room(
         &self,
@@ -129,7 +169,7 @@ impl Mounts {
         let made = if is_dir {
             fs::DirBuilder::new().mode(0o700).create(&target)
         } else {
-            fs::File::create_new(&target).map(drop)
+            File::create_new(&target).map(drop)
         };
         match made {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {

@@ -30,12 +30,7 @@ pub fn build(parts: &Parts<'_>) -> Result<(Spec, Vec<String>), SpecError> {
     // Another's first process, or the host's, reaps already.
     let wants_init = host.init == Some(true) && modes.pid == Share::Own;
     let init = wants_init.then(init::find).transpose()?;
-    let mounts = Mounts::of(
-        parts,
-        &modes,
-        init.as_ref().map(|(mount, _)| mount),
-        &mut warnings,
-    )?;
+    let mounts = Mounts::of(parts, &modes, init.as_ref().map(|(mount, _)| mount))?;
 
     let mut process = process(parts, &security, &bounding)?;
     if let Some((_, before)) = init {

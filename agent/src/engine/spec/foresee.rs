@@ -5,7 +5,7 @@ use libcontainer::oci_spec::runtime::Process;
 
 use super::mode::{Modes, Share};
 use super::security::Security;
-use super::{SpecError, capability, mounts, resources, rlimits};
+use super::{SpecError, capability, resources, rlimits};
 use crate::cgroup::{Controller, Layout};
 use crate::launch;
 
@@ -23,7 +23,6 @@ pub fn foresee(body: &mut ContainerCreateBody, layout: &Layout) -> Result<Vec<St
     if host.oom_kill_disable == Some(true) && memory.is_some_and(|one| one.is_unified()) {
         warnings.push(launch::Warning::OomKillerStays.to_string());
     }
-    mounts::warn(&modes, &mut warnings);
 
     let mut process = Process::default();
     let bounding = capability::asked_for(host)?;
@@ -66,12 +65,10 @@ mod tests {
     fn what_cannot_is_named() {
         let limits = HostConfig {
             memory: Some(64 << 20),
-            ipc_mode: Some("container:x".to_owned()),
             ..HostConfig::default()
         };
         let (told, host) = foreseen(limits);
         assert!(told[0].contains("Memory limited without swap"), "{told:?}");
-        assert!(told[1].starts_with("/dev/shm is not shared"), "{told:?}");
         // As `inspect` has it.
         assert_eq!(host.memory_swap, Some(-1));
     }

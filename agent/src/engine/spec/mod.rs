@@ -36,6 +36,7 @@ pub use command::command;
 pub use error::SpecError;
 pub use exec::exec_process;
 pub use foresee::foresee;
+pub use mounts::shm_bytes;
 pub use namespaces::user_range;
 pub use parts::{Files, Joined, Parts, ResolvedMount};
 pub use resources::update;

@@ -28,7 +28,6 @@ impl Mounts {
         parts: &Parts<'_>,
         modes: &Modes,
         init: Option<&ResolvedMount>,
-        warnings: &mut Vec<String>,
     ) -> Result<Self, SpecError> {
         let host = parts.host();
         let mut own = own_mounts(parts, &host)?;
@@ -55,30 +54,18 @@ impl Mounts {
             }
         }
         if modes.has_shm && !taken(Path::new(SHM)) {
-            let shm = match modes.ipc {
-                Share::Host => bind_of(
-                    Path::new(SHM),
-                    Path::new(SHM),
-                    &["rbind", "nosuid", "noexec", "nodev"],
-                )?,
-                Share::Own | Share::Other => shm(&host)?,
+            let shared = match modes.ipc {
+                Share::Host => Some(Path::new(SHM)),
+                Share::Own | Share::Other => parts.join.shm.as_deref(),
             };
-            list.push(shm);
-            warn(modes, warnings);
+            let options = ["rbind", "nosuid", "noexec", "nodev"];
+            list.push(match shared {
+                Some(shared) => bind_of(shared, Path::new(SHM), &options)?,
+                None => shm(&host)?,
+            });
         }
         list.append(&mut own);
         Ok(Self { list, propagation })
-    }
-}
-
-/// Tells what is not as its mode says.
-pub(super) fn warn(modes: &Modes, warnings: &mut Vec<String>) {
-    if modes.ipc == Share::Other {
-        warnings.push(
-            "/dev/shm is not shared with the other container; its message queues, semaphores and \
-             System V segments are"
-                .to_owned(),
-        );
     }
 }
 
@@ -134,12 +121,15 @@ fn defaults(host: &HostConfig) -> Result<Vec<Mount>, SpecError> {
     ])
 }
 
+/// How large `/dev/shm` is.
+#[must_use]
+pub fn shm_bytes(host: &HostConfig) -> i64 {
+    let said = host.shm_size.filter(|&bytes| bytes > 0);
+    said.unwrap_or(SHM_BYTES)
+}
+
 fn shm(host: &HostConfig) -> Result<Mount, SpecError> {
-    let bytes = host
-        .shm_size
-        .filter(|&bytes| bytes > 0)
-        .unwrap_or(SHM_BYTES);
-    let size = format!("size={bytes}");
+    let size = format!("size={}", shm_bytes(host));
     kernel(
         "tmpfs",
         "shm",

@@ -12,6 +12,7 @@ struct Given {
     body: Value,
     mounts: Vec<ResolvedMount>,
     files: Files,
+    join: Joined,
 }
 
 impl Given {
@@ -20,6 +21,7 @@ impl Given {
             body: json!({"HostConfig": host}),
             mounts: Vec::new(),
             files: Files::default(),
+            join: Joined::default(),
         }
     }
 
@@ -32,7 +34,7 @@ impl Given {
         self
     }
 
-    fn of(&self) -> Result<(Mounts, Vec<String>), SpecError> {
+    fn of(&self) -> Result<Mounts, SpecError> {
         let body: ContainerCreateBody = serde_json::from_value(self.body.clone()).unwrap();
         let layout = Layout::from_hierarchies(Vec::new());
         let parts = Parts {
@@ -43,18 +45,17 @@ impl Given {
             hostname: "h",
             files: &self.files,
             mounts: &self.mounts,
-            join: &Joined::default(),
+            join: &self.join,
             cgroup_path: "/x",
             layout: &layout,
             terminal_size: None,
         };
         let modes = Modes::of(&parts.host()).unwrap();
-        let mut warnings = Vec::new();
-        Ok((Mounts::of(&parts, &modes, None, &mut warnings)?, warnings))
+        Mounts::of(&parts, &modes, None)
     }
 
     fn list(&self) -> Vec<Mount> {
-        self.of().unwrap().0.list
+        self.of().unwrap().list
     }
 }
 
@@ -168,9 +169,15 @@ fn shared_memory_goes_with_the_ipc_namespace() {
     );
     let none = Given::new(json!({"IpcMode": "none"})).list();
     assert!(!targets(&none).contains(&"/dev/shm"));
-    let (mounts, warnings) = Given::new(json!({"IpcMode": "container:x"})).of().unwrap();
-    assert_eq!(at(&mounts.list, "/dev/shm").typ().as_deref(), Some("tmpfs"));
-    assert_eq!(warnings.len(), 1);
+    for mode in ["shareable", "container:x"] {
+        let mut given = Given::new(json!({"IpcMode": mode}));
+        given.join.shm = Some("/run/x.shm".into());
+        let list = given.list();
+        assert_eq!(
+            at(&list, "/dev/shm").source().as_deref(),
+            Some(Path::new("/run/x.shm"))
+        );
+    }
 }
 
 #[test]
@@ -181,7 +188,7 @@ fn propagation_is_the_strongest_wish() {
             .mount("/s", "/b", options);
         given
             .of()
-            .map(|(mounts, _)| mounts.propagation)
+            .map(|mounts| mounts.propagation)
             .map_err(|error| error.to_string())
     };
     assert_eq!(of(&["rprivate"]).unwrap(), "private");

@@ -51,6 +51,8 @@ pub struct ResolvedMount {
 pub struct Joined {
     pub network: Option<PathBuf>,
     pub ipc: Option<PathBuf>,
+    /// The `/dev/shm` that is shared, mounted on the host.
+    pub shm: Option<PathBuf>,
     pub pid: Option<PathBuf>,
     pub uts: Option<PathBuf>,
 }

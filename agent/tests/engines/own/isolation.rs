@@ -172,3 +172,66 @@ fn namespaces_of_another_container_are_joined_by_its_name() {
         ],
     );
 }
+
+#[test]
+fn memory_is_shared_with_those_who_join_one_that_is_shareable() {
+    let test = "memory_is_shared_with_those_who_join_one_that_is_shareable";
+    let _turn = blocking_turn();
+    let Some(sides) = sides(test) else { return };
+    let run = ["run", "-d", "--network", "none", "--name"];
+    let sleep = [IMAGE, "sleep", "1000"];
+    let start = |name, options: &[&str]| {
+        let start = [&run as &[&str], &[name], options, &sleep].concat();
+        for side in &sides {
+            side.cli(&start);
+        }
+    };
+    start("donor", &["--ipc", "shareable", "--shm-size", "1m"]);
+    start("joined", &["--ipc", "container:donor"]);
+    start("private", &[]);
+    start("without", &["--ipc", "none"]);
+    start("covered", &["--ipc", "shareable", "--tmpfs", "/dev/shm"]);
+    start("hosts", &["--ipc", "host"]);
+    let of = |mode, script| ["run", "--rm", "--ipc", mode, IMAGE, "sh", "-c", script];
+    let mount = "grep ' /dev/shm ' /proc/self/mounts | cut -d ' ' -f 1-4";
+    compare(
+        &sides,
+        &[
+            &of("container:donor", "echo joined > /dev/shm/word"),
+            &["exec", "donor", "cat", "/dev/shm/word"],
+            // Of one that joined, too.
+            &of("container:joined", "cat /dev/shm/word"),
+            &of("container:donor", mount),
+            &of("shareable", mount),
+            &of("container:private", "true"),
+            &of("container:without", "true"),
+            &of("container:covered", "true"),
+            &of("container:hosts", "ls -d /dev/shm"),
+            &["rm", "-f", "private"],
+            &of("container:private", "true"),
+            &["stop", "-t", "0", "covered"],
+            &of("container:covered", "true"),
+            &["run", "--rm", "--pid", "container:covered", IMAGE, "true"],
+        ],
+    );
+    let [ours, _] = &sides;
+    let mounted = || {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let run = ours
+            .agent()
+            .socket()
+            .parent()
+            .unwrap()
+            .display()
+            .to_string();
+        let ours = mounts.lines().filter(|line| line.contains(&run));
+        ours.filter(|line| line.contains(".shm ")).count()
+    };
+    assert_eq!(mounted(), 2);
+    // It stays with the last that has it.
+    ours.cli(&["rm", "-f", "donor"]);
+    let kept = ours.cli(&["exec", "joined", "cat", "/dev/shm/word"]);
+    assert_eq!(kept.trim(), "joined");
+    ours.cli(&["rm", "-f", "joined"]);
+    assert_eq!(mounted(), 0);
+}

@@ -53,6 +53,7 @@ fn namespaces_of_another_are_joined() {
             ipc: namespace("ipc"),
             pid: namespace("pid"),
             uts: namespace("uts"),
+            shm: None,
         },
         ..Ready::default()
     };

@@ -36,7 +36,7 @@ pub(super) fn like_ours(agent: &Agent, rootfs: &Path, bundle: &Path) -> Result<V
     let mut spec: Value = serde_json::from_str(&fs::read_to_string(own.join("config.json"))?)?;
     for mount in spec["mounts"].as_array_mut().into_iter().flatten() {
         let source = mount["source"].as_str().map(PathBuf::from);
-        let Some(file) = source.filter(|source| source.starts_with(&own)) else {
+        let Some(file) = source.filter(|source| source.is_file()) else {
             continue;
         };
         let copy = bundle.join(file.file_name().unwrap_or_default());

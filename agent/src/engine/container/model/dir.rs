@@ -69,7 +69,7 @@ impl ContainerDir {
         &self.log
     }
 
-    /// What is carried out, and files that a run has mounted.
+    /// What is carried out.
     pub(in crate::engine::container) fn bundle(&self) -> &Path {
         &self.bundle
     }

@@ -78,7 +78,7 @@ impl Parts {
             return Err(error.into());
         }
         self.tell("connect", settings, &endpoint);
-        self.write_names(settings, cell.dir.bundle(), &self.networks.endpoints(id))
+        self.write_names(settings, cell.dir.path(), &self.networks.endpoints(id))
     }
 
     /// Takes a container out of a network, now and for its next starts.
@@ -137,7 +137,7 @@ impl Parts {
         }
         let settings = cell.settings();
         let endpoints = self.networks.endpoints(id);
-        self.write_names(&settings, cell.dir.bundle(), &endpoints)?;
+        self.write_names(&settings, cell.dir.path(), &endpoints)?;
         Ok(self.networks.publish(id, &publish(&settings)?)?)
     }
 

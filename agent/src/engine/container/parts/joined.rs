@@ -1,14 +1,21 @@
-//! Namespaces of other containers, kept from becoming somebody else's meanwhile.
+//! What containers share: namespaces of others, kept from becoming somebody else's meanwhile, and `/dev/shm`.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::prepare::Pins;
+use super::Parts;
+use super::prepare::{Pins, part};
 use crate::engine::container::handle::Shared;
 use crate::engine::container::model::Settings;
 use crate::engine::container::{EngineError, ErrorKind};
-use crate::engine::spec::Joined;
+use crate::engine::rootfs::UserRange;
+use crate::engine::spec::{Joined, shm_bytes};
+use crate::launch::Id;
+
+/// The part of a container that its shared `/dev/shm` is.
+const SHM: &str = "shm";
+const HOSTS_SHM: &str = "/dev/shm";
 
 /// Names of the containers whose namespaces one asks for.
 pub(in crate::engine::container) fn joins(settings: &Settings) -> Vec<String> {
@@ -48,17 +55,19 @@ impl Shared {
             ipc: join(&host.ipc_mode, "ipc")?,
             pid: join(&host.pid_mode, "pid")?,
             uts: join(&host.uts_mode, "uts")?,
+            shm: None,
         })
     }
 
     fn pin(&self, name: &str, namespace: &str, pins: &mut Pins) -> Result<PathBuf, EngineError> {
         let cell = self.registry.resolve(name)?;
-        let not_running = || EngineError::Part {
-            kind: ErrorKind::Conflict,
-            text: format!(
-                "cannot join {namespace} of a non running container: {}",
-                cell.id
-            ),
+        let not_running = || {
+            let id = &cell.id;
+            conflict(match namespace {
+                "net" => format!("cannot join network of a non running container: {id}"),
+                "ipc" => cannot_join_ipc(id, &format!("container {id} is not running")),
+                _ => format!("container {id} is not running"),
+            })
         };
         let life = cell.record().life;
         let process = life
@@ -75,4 +84,61 @@ impl Shared {
         pins.0.push(file);
         Ok(pinned.into())
     }
+}
+
+impl Parts {
+    /// The `/dev/shm` of a container that shares its own or has another's, mounted where the host sees it: what
+    /// others can have a copy of, as long as this container runs.
+    pub(super) fn mount_shared_memory(
+        &self,
+        shared: &Shared,
+        settings: &Settings,
+        users: Option<UserRange>,
+    ) -> Result<Option<PathBuf>, EngineError> {
+        let Some((host, mode)) = settings.host().zip(shared_ipc(settings)) else {
+            return Ok(None);
+        };
+        let name = part(settings, SHM);
+        let Some(other) = container_of(mode) else {
+            let mounted = self.mounts.mount_memory(&name, shm_bytes(host), users)?;
+            return Ok(Some(mounted));
+        };
+        let other = shared.registry.resolve(other)?;
+        let donor = other.settings();
+        if donor.host().and_then(|host| host.ipc_mode.as_deref()) == Some("host") {
+            return Ok(Some(HOSTS_SHM.into()));
+        }
+        let mounted = self.mounts.open_mounted(&part(&donor, SHM));
+        let mounted = mounted.map_err(|_| {
+            let why = "non-shareable IPC (hint: use IpcMode:shareable for the donor container)";
+            EngineError::Invalid(cannot_join_ipc(&other.id, why))
+        })?;
+        let pinned = format!("/proc/self/fd/{}", mounted.as_raw_fd());
+        Ok(Some(self.mounts.bind(&name, Path::new(&pinned), None)?))
+    }
+
+    /// Its own `/dev/shm` may be none of these: the user's, whatever the mode.
+    pub(super) fn unmount_shared_memory(&self, settings: &Settings) -> Result<(), EngineError> {
+        match shared_ipc(settings) {
+            Some(_) => Ok(self.mounts.unmount(&part(settings, SHM))?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Its IPC mode, if it is one that shares.
+fn shared_ipc(settings: &Settings) -> Option<&str> {
+    let mode = settings.host()?.ipc_mode.as_deref()?;
+    (mode == "shareable" || container_of(mode).is_some()).then_some(mode)
+}
+
+fn conflict(text: String) -> EngineError {
+    EngineError::Part {
+        kind: ErrorKind::Conflict,
+        text,
+    }
+}
+
+fn cannot_join_ipc(id: &Id, why: &str) -> String {
+    format!("can't join IPC of container {id}: {why}")
 }

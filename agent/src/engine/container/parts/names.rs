@@ -36,7 +36,7 @@ impl Parts {
             hostname: Some(directory.join(HOSTNAME)),
         };
         let name = settings.body.hostname.as_deref().unwrap_or_default();
-        let path = dir.bundle();
+        let path = dir.path();
         let put = |file: &str, text: &str| {
             let file = path.join(file);
             fs::write(&file, text).map_err(EngineError::io("write", &file))
@@ -44,7 +44,7 @@ impl Parts {
         put(HOSTNAME, &hostname(name))?;
         match mode(settings) {
             NetworkMode::Container(other) => {
-                return Ok(files(owner_of_files(shared, &other)?.dir.bundle()));
+                return Ok(files(owner_of_files(shared, &other)?.dir.path()));
             }
             NetworkMode::Host => {
                 // A host may be without one.

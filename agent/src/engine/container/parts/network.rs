@@ -42,7 +42,7 @@ impl Parts {
             self.tell("connect", settings, &endpoint);
         }
         let endpoints = self.networks.endpoints(settings.id.as_str());
-        self.write_names(settings, dir.bundle(), &endpoints)
+        self.write_names(settings, dir.path(), &endpoints)
     }
 
     /// Takes it out of all networks.

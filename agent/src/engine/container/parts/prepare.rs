@@ -39,7 +39,8 @@ impl Parts {
         // Ours to change before it is its users'.
         let rootfs = self.mount(settings, dir, None, users.is_some())?;
         let files = self.write_files(shared, settings, dir)?;
-        let join = shared.joined(settings, &mut pins)?;
+        let mut join = shared.joined(settings, &mut pins)?;
+        join.shm = self.mount_shared_memory(shared, settings, users)?;
         let mounts = self.resolve(&settings.mounts)?;
         let (mut spec, warnings) = spec::build(&spec::Parts {
             id: settings.id.as_str(),
@@ -55,6 +56,11 @@ impl Parts {
             layout: &self.layout,
             terminal_size: terminal_size(settings),
         })?;
+        let mut sources = spec.mounts().iter().flatten().map(|mount| mount.source());
+        if join.shm.is_some() && !sources.any(|source| *source == join.shm) {
+            // The user's own is mounted there, which nobody else gets.
+            self.unmount_shared_memory(settings)?;
+        }
         for warning in warnings {
             tracing::warn!(container = %settings.id, warning, "not as asked for");
         }
@@ -99,9 +105,9 @@ impl Parts {
         given.extend(files.hosts.iter().cloned());
         given.extend(files.resolv_conf.iter().cloned());
         for (number, path) in given.iter().enumerate() {
-            let target = self
-                .mounts
-                .bind(&part(settings, number), path, Some(users))?;
+            let target =
+                self.mounts
+                    .bind(&part(settings, &number.to_string()), path, Some(users))?;
             for mount in spec.mounts_mut().iter_mut().flatten() {
                 if mount.source().as_ref() == Some(path) {
                     mount.set_source(Some(target.clone()));
@@ -114,9 +120,10 @@ impl Parts {
     /// Takes the root filesystem down, and what was mounted beside it.
     pub(super) fn unmount(&self, settings: &Settings) -> Result<(), EngineError> {
         self.mounts.unmount(settings.id.as_str())?;
+        self.unmount_shared_memory(settings)?;
         if spec::user_range(&settings.body)?.is_some() {
             for number in 0..settings.mounts.len() + NAME_FILES {
-                self.mounts.unmount(&part(settings, number))?;
+                self.mounts.unmount(&part(settings, &number.to_string()))?;
             }
         }
         Ok(())
@@ -147,8 +154,8 @@ impl Parts {
 }
 
 /// The name of something that is mounted beside a container's root filesystem.
-fn part(settings: &Settings, number: usize) -> String {
-    format!("{}{SEPARATOR}{number}", settings.id)
+pub(super) fn part(settings: &Settings, what: &str) -> String {
+    format!("{}{SEPARATOR}{what}", settings.id)
 }
 
 /// Whose mount of that name is.
