@@ -19,7 +19,7 @@ use super::site::Site;
 use super::spec::{self, Besides, Devices, Warning};
 use super::state::Phase;
 use super::{Container, Id, LaunchError, Process};
-use super::{device_program, limits, maker, owner, trace};
+use super::{device_program, limits, loopback, maker, owner, trace};
 use crate::cgroup::{CgroupKey, Controller, HierarchyId};
 
 const CONSOLE_SOCKET: &str = "console.sock";
@@ -170,11 +170,17 @@ impl Attempt<'_> {
         let console_path = console.as_ref().map(ConsoleSocket::path);
         let alone = apart.is_some();
         let work = || self.run_libcontainer(console_path, stdio, confinement, apart.as_ref());
-        let finish = |pid| match view {
-            Some(view) => view
-                .mount(pid, Path::new(apart::ROOT))
-                .map_err(|source| LaunchError::View { source }),
-            None => Ok(()),
+        let has_own_network = spec::has_own_namespace(&spec, LinuxNamespaceType::Network);
+        let finish = |pid| {
+            if has_own_network {
+                loopback::bring_up(pid).map_err(no_loopback)?;
+            }
+            match view {
+                Some(view) => view
+                    .mount(pid, Path::new(apart::ROOT))
+                    .map_err(|source| LaunchError::View { source }),
+                None => Ok(()),
+            }
         };
         owner::leave_keyring();
         trace::forget();
@@ -351,6 +357,11 @@ fn require_kernel() -> Result<(), LaunchError> {
 
 pub(super) fn unknown_process(source: io::Error) -> LaunchError {
     let what = "cannot tell processes apart";
+    LaunchError::Process { what, source }
+}
+
+fn no_loopback(source: io::Error) -> LaunchError {
+    let what = "cannot bring up the loopback interface";
     LaunchError::Process { what, source }
 }
 

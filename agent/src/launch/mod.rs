@@ -24,6 +24,7 @@ mod foreground;
 mod id;
 mod join;
 mod limits;
+mod loopback;
 mod maker;
 pub(crate) mod mount;
 mod neighbours;

@@ -81,9 +81,6 @@ pub(super) fn connect(
                 .map_err(refuse("give an address to"))?;
         }
         inside
-            .bring_up("lo")
-            .map_err(refuse("bring up lo beside"))?;
-        inside
             .bring_up(&name)
             .map_err(refuse("bring up the inner end of"))?;
         let ways_out = endpoint.gateways.iter().filter(|_| !network.internal);

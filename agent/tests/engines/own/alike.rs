@@ -77,14 +77,14 @@ fn run_has_dockers_output_and_status() {
             "env | grep -v HOSTNAME | sort",
         ),
         (&["-w", "/tmp"], "pwd"),
-        (&["-w", "/made/for/it"], "pwd; ls -ld ."),
+        (&["-w", "/made/for/it"], "pwd; stat -c '%A %u:%g' ."),
         (&["-u", "1000:1001"], "id"),
         (&["-u", "12345"], "id"),
         (&["--hostname", "box"], "hostname; cat /etc/hostname"),
         (&["--read-only"], "touch /file; echo $?"),
         (
             &["--tmpfs", "/scratch:size=1m,mode=700"],
-            "mount | grep scratch; ls -ld /scratch",
+            "mount | grep scratch; stat -c '%A %u:%g' /scratch",
         ),
         (&["--cap-drop", "ALL"], "grep Cap /proc/1/status"),
         (
@@ -111,7 +111,10 @@ fn run_has_dockers_output_and_status() {
             "grep -v '^#' /etc/resolv.conf | grep . | sort",
         ),
         (&["--add-host", "there:10.9.8.7"], "grep there /etc/hosts"),
-        (&["--network", "none"], "ls /sys/class/net"),
+        (
+            &["--network", "none"],
+            "cd /sys/class/net && grep . */flags; ping -c 1 127.0.0.1 | grep loss",
+        ),
         (
             &["--device", "/dev/zero:/dev/mine:r"],
             "ls -l /dev/mine | cut -c1-10",

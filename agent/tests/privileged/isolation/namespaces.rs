@@ -36,6 +36,18 @@ fn namespaces_are_its_own_or_the_hosts() {
 }
 
 #[test]
+fn the_loopback_interface_is_up_in_a_network_of_its_own() {
+    let Some(dock) = Dock::new("the_loopback_interface_is_up_in_a_network_of_its_own") else {
+        return;
+    };
+    let line = "ls /sys/class/net; cat /sys/class/net/lo/flags";
+    let none = json!({"HostConfig": {"NetworkMode": "none"}});
+    // IFF_UP and IFF_LOOPBACK, as runc leaves it.
+    let said = say(&dock, "a", line, &none, &Ready::default());
+    assert_eq!(said, ("lo\n0x9\n".to_owned(), 0));
+}
+
+#[test]
 fn namespaces_of_another_are_joined() {
     let Some(dock) = Dock::new("namespaces_of_another_are_joined") else {
         return;

@@ -122,6 +122,8 @@ impl Container {
     pub(super) fn new(name: &str) -> Self {
         let id = format!("{name:-<8}0123456789abcdef");
         let namespace = Netns::make();
+        // As a container is made.
+        namespace.run(|| ip("link set lo up"));
         Self { id, namespace }
     }
 
