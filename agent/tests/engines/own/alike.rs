@@ -100,6 +100,10 @@ fn run_has_dockers_output_and_status() {
             &["--security-opt", "seccomp=unconfined"],
             "grep Seccomp: /proc/1/status",
         ),
+        (
+            &[],
+            "stat -c '%n %A %u:%g' /.dockerenv; readlink /etc/mtab; ls -A / /etc",
+        ),
         (&["--ulimit", "nofile=100:200"], "ulimit -Sn; ulimit -Hn"),
         (&["--shm-size", "1m"], "mount | grep '/dev/shm '"),
         (
