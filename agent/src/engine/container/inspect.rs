@@ -1,5 +1,7 @@
 //! All that is known of one container.
 
+use std::path::Path;
+
 use bollard::models::{
     ContainerConfig, ContainerCreateBody, ContainerInspectResponse, ContainerState, HostConfig,
     NetworkSettings,
@@ -8,7 +10,8 @@ use bollard::models::{
 use super::EngineError;
 use super::cell::Cell;
 use super::handle::{Engine, Shared};
-use super::model::{Life, Phase};
+use super::model::{Life, Phase, Settings};
+use super::parts::Parts;
 use super::status;
 
 /// Docker's word for an instant that has not come.
@@ -56,7 +59,7 @@ impl Shared {
             process_label: Some(String::new()),
             app_armor_profile: Some(String::new()),
             exec_ids: Some(self.execs.of(&cell.id)).filter(|ids| !ids.is_empty()),
-            host_config: Some(host_config(settings.host(), &settings.cgroup)),
+            host_config: Some(host_config(settings, &self.parts)),
             size_rw: size.then(|| bytes(self.parts.written_bytes(settings, &cell.dir))),
             size_root_fs: size.then(|| bytes(self.parts.all_bytes(settings, &cell.dir))),
             mounts: Some(self.parts.mount_points(&settings.mounts)),
@@ -72,6 +75,14 @@ impl Shared {
             ..ContainerInspectResponse::default()
         }
     }
+}
+
+fn host_config(settings: &Settings, parts: &Parts) -> HostConfig {
+    let mut host = settings.host().cloned().unwrap_or_default();
+    parts.show_defaults(&mut host);
+    let parent = Path::new(&settings.cgroup).parent();
+    host.cgroup_parent = parent.map(|parent| parent.display().to_string());
+    host
 }
 
 fn state(life: &Life) -> ContainerState {
@@ -91,13 +102,6 @@ fn state(life: &Life) -> ContainerState {
         finished_at: Some(life.finished_at.clone().unwrap_or_else(never)),
         health: life.health.clone(),
     }
-}
-
-fn host_config(host: Option<&HostConfig>, cgroup: &str) -> HostConfig {
-    let mut host = host.cloned().unwrap_or_default();
-    let parent = std::path::Path::new(cgroup).parent();
-    host.cgroup_parent = parent.map(|parent| parent.display().to_string());
-    host
 }
 
 fn config(body: &ContainerCreateBody) -> ContainerConfig {

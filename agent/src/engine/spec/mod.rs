@@ -8,6 +8,7 @@
 mod build;
 mod capability;
 mod command;
+mod defaults;
 mod devices;
 mod environment;
 mod error;
@@ -33,6 +34,7 @@ mod working_directory;
 
 pub use build::build;
 pub use command::command;
+pub use defaults::show_defaults;
 pub use error::SpecError;
 pub use exec::exec_process;
 pub use foresee::foresee;

@@ -210,7 +210,9 @@ fn a_containers_life_is_dockers() {
     let script =
         "echo out; sleep 0.5; echo err >&2; trap 'exit 5' TERM; while :; do sleep 0.1; done";
     let state = "{{.State.Status}} {{.State.Running}} {{.State.Paused}} {{.State.ExitCode}} \
-                 {{.Name}} {{.RestartCount}} {{.Config.Image}} {{.Path}} {{.HostConfig.NetworkMode}}";
+                 {{.Name}} {{.RestartCount}} {{.Config.Image}} {{.Path}} {{.HostConfig.NetworkMode}} \
+                 {{.HostConfig.IpcMode}} {{.HostConfig.CgroupnsMode}} {{.HostConfig.ShmSize}} \
+                 {{.HostConfig.LogConfig}} {{.HostConfig.MemorySwappiness}} {{.HostConfig.ReadonlyPaths}}";
     let inspect: &[&str] = &["inspect", "--format", state, "life"];
     let ps: &[&str] = &[
         "ps",

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use bollard::models::ContainerCreateBody;
 
+use super::normalise::refuse_address_without_network;
 use super::{Bound, Parts, ROOTFS, image};
 use crate::engine::container::EngineError;
 use crate::engine::container::claims::Claim;
@@ -52,6 +53,7 @@ impl Parts {
             let host = body.host_config.get_or_insert_default();
             host.network_mode = Some(NetworkMode::None.to_string());
         }
+        refuse_address_without_network(body)?;
         self.name_networks(body);
         shared.identify_joined(body.host_config.get_or_insert_default())?;
         let host = body.host_config.clone().unwrap_or_default();

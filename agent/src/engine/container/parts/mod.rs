@@ -18,7 +18,7 @@ mod update;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bollard::models::ContainerCreateBody;
+use bollard::models::{ContainerCreateBody, HostConfig};
 
 pub(super) use bound::Bound;
 pub(super) use joined::joins;
@@ -91,6 +91,11 @@ impl Parts {
     pub(super) fn command(&self, body: &ContainerCreateBody) -> Vec<String> {
         // Nothing, where the image is to say it and is not here any more.
         spec::command(body, None).unwrap_or_default()
+    }
+
+    /// Has a configuration say what holds where it says nothing.
+    pub(super) fn show_defaults(&self, host: &mut HostConfig) {
+        spec::show_defaults(host, &self.layout);
     }
 
     fn root(&self, settings: &Settings, dir: &Path) -> Result<Root, EngineError> {

@@ -34,6 +34,31 @@ impl Parts {
     }
 }
 
+/// There is nothing to have it, where a mode is no network.
+pub(super) fn refuse_address_without_network(
+    body: &ContainerCreateBody,
+) -> Result<(), EngineError> {
+    let mode = body
+        .host_config
+        .as_ref()
+        .and_then(|host| host.network_mode.as_deref());
+    let endpoints = body
+        .networking_config
+        .as_ref()
+        .and_then(|config| config.endpoints_config.as_ref());
+    let mut endpoints = endpoints.into_iter().flat_map(HashMap::values);
+    let has_address = endpoints.any(|one| {
+        one.mac_address
+            .as_deref()
+            .is_some_and(|address| !address.is_empty())
+    });
+    if has_address && !matches!(mode_of(mode), NetworkMode::Named(_)) {
+        let text = "conflicting options: mac-address and the network mode";
+        return Err(EngineError::Invalid(text.to_owned()));
+    }
+    Ok(())
+}
+
 fn name_networks(body: &mut ContainerCreateBody, known: &dyn Fn(&str) -> Option<String>) {
     let name = |asked: String| known(&asked).unwrap_or(asked);
     let asked = &mut body.host_config.get_or_insert_default().network_mode;
@@ -131,6 +156,25 @@ mod tests {
         }
         let (mode, endpoints) = named("gone", &json!({"gone": {}}));
         assert_eq!((mode.as_str(), endpoints), ("gone", json!({"gone": null})));
+    }
+
+    #[test]
+    fn modes_without_a_network_have_no_hardware_address() {
+        let refused = |mode: &str, endpoints: &Value| {
+            let body = json!({
+                "HostConfig": {"NetworkMode": mode},
+                "NetworkingConfig": {"EndpointsConfig": endpoints},
+            });
+            refuse_address_without_network(&serde_json::from_value(body).unwrap()).is_err()
+        };
+        let mac = json!({"MacAddress": "02:00:00:00:00:05"});
+        for mode in ["none", "host", "container:web"] {
+            assert!(refused(mode, &json!({mode: mac})));
+            assert!(refused(mode, &json!({"default": mac})));
+            assert!(!refused(mode, &json!({mode: {"MacAddress": ""}})));
+        }
+        assert!(!refused("bridge", &json!({"default": mac})));
+        assert!(!refused("", &json!({"default": mac})));
     }
 
     #[test]
