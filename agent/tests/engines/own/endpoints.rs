@@ -1,8 +1,8 @@
 //! Containers' places in networks, joined and left: the same command lines, the same answers.
 
 use super::alike::{compare, sides};
-use crate::blocking_turn;
 use crate::docker::IMAGE;
+use crate::{blocking_turn, host};
 
 const NETWORKS: &str =
     "{{.HostConfig.NetworkMode}}:{{range $name, $_ := .NetworkSettings.Networks}} {{$name}}{{end}}";
@@ -204,4 +204,46 @@ fn ports_follow_the_way_out() {
             &["network", "rm", "mid", "aft", "inner"],
         ],
     );
+}
+
+#[test]
+fn all_ports_that_an_image_exposes_are_published() {
+    let test = "all_ports_that_an_image_exposes_are_published";
+    let _turn = blocking_turn();
+    let Some(sides) = sides(test) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let root = host::image(dir.path()).unwrap();
+    for side in &sides {
+        let ports = ["--change", "EXPOSE 80/tcp 53/udp"];
+        let import = [
+            "import",
+            ports[0],
+            ports[1],
+            root.to_str().unwrap(),
+            "exposes",
+        ];
+        side.cli(&import);
+        let run = ["run", "-d", "-P", "--name", "open", "--expose", "90"];
+        side.cli(&[&run as &[&str], &["exposes", "sleep", "1000"]].concat());
+    }
+    let [ours, oracle] = sides.each_ref().map(|side| {
+        let ports = side.cli(&["port", "open"]);
+        let mut ports: Vec<_> = ports
+            .lines()
+            // One of the host's, whichever is free.
+            .map(|line| {
+                let (named, port) = line.rsplit_once(':').unwrap();
+                let port: u16 = port.parse().unwrap();
+                assert!(port >= 32_768, "{line}");
+                named.to_owned()
+            })
+            .filter(|named| !named.contains('['))
+            .collect();
+        ports.sort();
+        side.cli(&["rm", "--force", "open"]);
+        side.cli(&["rmi", "exposes"]);
+        ports
+    });
+    assert_eq!(ours, oracle);
+    assert_eq!(ours.len(), 3);
 }
