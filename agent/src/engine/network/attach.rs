@@ -27,6 +27,9 @@ impl Networks {
         wish: &Wish,
     ) -> Result<Endpoint, NetworkError> {
         self.claim.take()?;
+        for left in self.leftovers(container) {
+            self.detach(&left)?;
+        }
         let namespace = Namespace::open(netns)?;
         let (network, endpoint) = self.admit(network, container, wish)?;
         let (rules, links) = self.beside_rules(|| connect(&network, &endpoint, &namespace));
@@ -82,8 +85,20 @@ impl Networks {
 
     /// What a container is attached to, by name of network.
     pub fn endpoints(&self, container: &str) -> Vec<Endpoint> {
+        self.endpoints_where(container, false)
+    }
+
+    /// What it was to be detached from, and could not.
+    pub fn leftovers(&self, container: &str) -> Vec<Endpoint> {
+        self.endpoints_where(container, true)
+    }
+
+    fn endpoints_where(&self, container: &str, is_leaving: bool) -> Vec<Endpoint> {
         let state = self.state();
-        state.endpoints_of_container(container).cloned().collect()
+        let all = state.endpoints_of_container(container);
+        all.filter(|one| state.leaving.contains(&one.id) == is_leaving)
+            .cloned()
+            .collect()
     }
 
     /// A container has a new name: others find it by that.

@@ -1,6 +1,6 @@
 //! One network more, or less, for a container that may be running.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use bollard::models::EndpointSettings;
 
@@ -11,6 +11,7 @@ use crate::engine::container::cell::Cell;
 use crate::engine::container::model::{Record, Settings};
 use crate::engine::container::{EngineError, ErrorKind};
 use crate::engine::network::{NetworkError, NetworkMode};
+use crate::launch::Process;
 
 impl Parts {
     /// Networks that a container is in when it runs.
@@ -58,8 +59,27 @@ impl Parts {
         let attached = self.attach_now(cell, &cell.record(), &name);
         if attached.is_err() {
             cell.set(|settings| settings.body = before)?;
+            self.lead_back(cell);
         }
         attached
+    }
+
+    /// Its way out and its ports may have gone to a network that it did not get into.
+    fn lead_back(&self, cell: &Cell) {
+        let record = cell.record();
+        let Some(process) = record.life.process.filter(|_| record.life.runs()) else {
+            return;
+        };
+        let id = record.settings.id.as_str();
+        let led = self.networks.lead_out(id, &netns_of(&process));
+        let led = led.map_err(EngineError::from).and_then(|()| {
+            let ports = publish(&record.settings)?;
+            Ok(self.networks.publish(id, &ports)?)
+        });
+        if let Err(error) = led {
+            let error = error.with_causes();
+            tracing::warn!(container = id, error, "not led out as before");
+        }
     }
 
     fn attach_now(&self, cell: &Cell, record: &Record, name: &str) -> Result<(), EngineError> {
@@ -68,9 +88,8 @@ impl Parts {
         };
         let settings = &record.settings;
         let wish = wish(settings, name, asked(settings).get(name))?;
-        let netns = format!("/proc/{}/ns/net", process.pid);
         let id = settings.id.as_str();
-        let endpoint = self.networks.attach(name, id, Path::new(&netns), &wish)?;
+        let endpoint = self.networks.attach(name, id, &netns_of(&process), &wish)?;
         if let Err(error) = self.networks.publish(id, &publish(settings)?) {
             if let Err(left) = self.networks.detach(&endpoint) {
                 tracing::warn!(container = id, error = %left, "a half-made attachment is left over");
@@ -116,8 +135,7 @@ impl Parts {
         }
         let process = record.life.process.filter(|_| record.life.runs());
         if let Some(process) = process {
-            let netns = format!("/proc/{}/ns/net", process.pid);
-            self.networks.lead_out(id, Path::new(&netns))?;
+            self.networks.lead_out(id, &netns_of(&process))?;
         }
         let is_first = matches!(mode(settings), NetworkMode::Named(first) if first == name);
         cell.set(|settings| {
@@ -144,6 +162,10 @@ impl Parts {
     fn name_of(&self, network: &str) -> Result<String, EngineError> {
         Ok(self.networks.inspect(network)?.name.unwrap_or_default())
     }
+}
+
+fn netns_of(process: &Process) -> PathBuf {
+    format!("/proc/{}/ns/net", process.pid).into()
 }
 
 fn conflict(text: &str) -> EngineError {

@@ -47,7 +47,9 @@ impl Parts {
 
     /// Takes it out of all networks.
     pub(in crate::engine::container) fn disconnect(&self, settings: &Settings) {
-        for endpoint in self.networks.endpoints(settings.id.as_str()) {
+        let id = settings.id.as_str();
+        let leftovers = self.networks.leftovers(id);
+        for endpoint in self.networks.endpoints(id).into_iter().chain(leftovers) {
             match self.networks.detach(&endpoint) {
                 Ok(()) => self.tell("disconnect", settings, &endpoint),
                 Err(error) => {
