@@ -1,22 +1,28 @@
 //! Bundles without an engine, beside runc: the command line itself.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::unistd::{Gid, setgroups};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{host, runtime, skip};
 
+/// No group that a bundle asks for.
+const FURTHER: u32 = 4321;
+
 /// A runtime with its own state, and the bundle that both share.
-struct Runtime {
+pub(crate) struct Runtime {
     program: PathBuf,
     state: PathBuf,
-    bundle: PathBuf,
+    pub(crate) bundle: PathBuf,
 }
 
-fn both(test: &str) -> Option<(TempDir, Runtime, Runtime)> {
+pub(crate) fn both(test: &str) -> Option<(TempDir, Runtime, Runtime)> {
     let runc = match host::programs(["runc"]) {
         Ok([runc]) => runc,
         Err(reason) => {
@@ -41,9 +47,11 @@ fn both(test: &str) -> Option<(TempDir, Runtime, Runtime)> {
     Some((dir, ours, oracle))
 }
 
-/// A path of the test's own.
-fn cgroup(name: &str) -> String {
-    format!("/plimsoll-test-oci-{}-{name}", std::process::id())
+/// A path that no other test has: to delete a container is to kill all in its cgroup.
+pub(crate) fn cgroup(name: &str) -> String {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    format!("/plimsoll-test-oci-{}-{number}-{name}", std::process::id())
 }
 
 /// A failed test leaves nothing to the next.
@@ -54,28 +62,41 @@ impl Drop for Runtime {
 }
 
 impl Runtime {
+    pub(crate) fn name(&self) -> &str {
+        self.program.file_name().unwrap().to_str().unwrap()
+    }
+
+    /// By somebody with a further group, which is none of its containers'.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--root").arg(&self.state).stdin(Stdio::null());
+        // SAFETY: one system call, on what is on the stack.
+        unsafe { command.pre_exec(|| Ok(setgroups(&[Gid::from_raw(FURTHER)])?)) };
         command
     }
 
-    fn output(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn output(&self, arguments: &[&str]) -> Output {
         self.command().args(arguments).output().unwrap()
     }
 
-    fn write(&self, line: &str, cgroup: &str) {
+    pub(crate) fn write(&self, line: &str, cgroup: &str) {
+        self.change(|spec| {
+            spec["process"]["terminal"] = json!(false);
+            spec["process"]["args"] = json!(["sh", "-c", line]);
+            spec["process"]["rlimits"] = json!([]);
+            spec["linux"]["cgroupsPath"] = json!(cgroup);
+        });
+    }
+
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Value)) {
         let path = self.bundle.join("config.json");
-        let mut spec: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        spec["process"]["terminal"] = json!(false);
-        spec["process"]["args"] = json!(["sh", "-c", line]);
-        spec["process"]["rlimits"] = json!([]);
-        spec["linux"]["cgroupsPath"] = json!(cgroup);
+        let mut spec = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        change(&mut spec);
         fs::write(path, spec.to_string()).unwrap();
     }
 
     /// By the commands that engines use; the container's output goes to a file.
-    fn create(&self, id: &str, log: &Path) -> Output {
+    pub(crate) fn create(&self, id: &str, log: &Path) -> Output {
         let out = fs::File::create(self.bundle.join("output")).unwrap();
         self.command()
             .arg("--log")
@@ -91,7 +112,7 @@ impl Runtime {
             .unwrap()
     }
 
-    fn state(&self, id: &str) -> Value {
+    pub(crate) fn state(&self, id: &str) -> Value {
         let output = self.output(&["state", id]);
         assert!(output.status.success());
         serde_json::from_slice(&output.stdout).unwrap()
@@ -104,7 +125,7 @@ fn a_bundle_goes_through_its_stations_as_with_runc() {
         return;
     };
     for runtime in [&ours, &oracle] {
-        let name = runtime.program.file_name().unwrap().to_str().unwrap();
+        let name = runtime.name();
         runtime.write(
             "trap 'exit 3' TERM; echo up; while :; do sleep 0.01; done",
             &cgroup(name),
@@ -248,7 +269,7 @@ fn what_a_bundle_does_not_give_its_processes_have_not() {
     let devices = Path::new("/sys/fs/cgroup/devices");
     let show = "grep -E '^(Cap|Groups|Uid|Gid|Seccomp:)' /proc/self/status";
     let [told, expected] = [&ours, &oracle].map(|runtime| {
-        let name = runtime.program.file_name().unwrap().to_str().unwrap();
+        let name = runtime.name();
         let cgroup = cgroup(name);
         let config = runtime.bundle.join("config.json");
         let mut told = Vec::new();

@@ -15,6 +15,7 @@ mod host;
 #[allow(dead_code, reason = "shared with the tests of engines")]
 #[path = "../engines/podman.rs"]
 mod podman;
+mod shown;
 mod specification;
 mod through_docker;
 mod through_podman;

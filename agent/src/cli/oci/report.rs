@@ -86,17 +86,18 @@ pub(super) fn list(root: &Path, args: &ListArgs) -> Result<(), Refusal> {
         .unwrap_or(0)
         .max(2);
     let mut text = format!(
-        "{:<width$}  {:<9} {:<9} {:<30}  BUNDLE\n",
-        "ID", "PID", "STATUS", "CREATED"
+        "{:<width$}  {:<9} {:<9} {:<40}  {:<30}  OWNER\n",
+        "ID", "PID", "STATUS", "BUNDLE", "CREATED"
     );
     for one in shown {
         text.push_str(&format!(
-            "{:<width$}  {:<9} {:<9} {:<30}  {}\n",
+            "{:<width$}  {:<9} {:<9} {:<40}  {:<30}  {}\n",
             one.id,
             one.pid,
             one.status.as_str(),
+            one.bundle.display().to_string(),
             one.created,
-            one.bundle.display()
+            one.owner
         ));
     }
     print(&text)
