@@ -105,13 +105,27 @@ fn a_small_archive_does_not_become_a_large_one_in_memory() {
         ("c", config.as_bytes()),
         ("manifest.json", manifests.as_bytes()),
     ]));
-    // Indexes of the same index, of the same index.
+    // Indexes of the same index.
     let mut members = Vec::new();
     let other = serde_json::json!({"os": "linux", "architecture": "none"});
     let mut inner = descriptor("manifest", b"{}", &mut members);
     inner["platform"] = other;
-    for _ in 0..3 {
-        let manifests = vec![inner; 2_000];
+    refused(&indexes(inner, members, 2, 2_000));
+    // Or of one each, that lead ever deeper.
+    let mut members = Vec::new();
+    let inner = descriptor("manifest", b"{}", &mut members);
+    refused(&indexes(inner, members, 6, 1));
+}
+
+/// A layout whose indexes have the next one so often; what the last ones have is among the members.
+fn indexes(
+    mut inner: serde_json::Value,
+    mut members: Vec<(String, Vec<u8>)>,
+    levels: usize,
+    often: usize,
+) -> Vec<u8> {
+    for _ in 0..levels {
+        let manifests = vec![inner; often];
         let index = serde_json::json!({"schemaVersion": 2, "manifests": manifests}).to_string();
         inner = descriptor("index", index.as_bytes(), &mut members);
     }
@@ -121,7 +135,7 @@ fn a_small_archive_does_not_become_a_large_one_in_memory() {
         .iter()
         .map(|(name, text)| (name.as_str(), &text[..]))
         .collect();
-    refused(&tarball(&members));
+    tarball(&members)
 }
 
 #[test]

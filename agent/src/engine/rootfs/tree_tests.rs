@@ -54,13 +54,44 @@ pub(crate) fn nest(top: &Path, levels: usize) {
     rustix::fs::symlinkat("/", &directory, "up").unwrap();
 }
 
+/// Levels for which neither a small stack nor a process's descriptors would do, one for each.
+pub(crate) const DEEP: usize = 2_000;
+
+/// As if they were more by far.
+pub(crate) fn on_a_small_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(128 << 10);
+        thread.spawn_scoped(scope, work).unwrap().join().unwrap()
+    })
+}
+
 #[test]
 fn trees_are_removed_that_are_deeper_than_paths_and_descriptors_go() {
     let dir = tempfile::tempdir().unwrap();
-    nest(&dir.path().join("tree"), 20_000);
+    nest(&dir.path().join("tree"), DEEP);
     fs::create_dir_all(dir.path().join("tree/beside/it")).unwrap();
-    remove_in(dir.path(), OsStr::new("tree")).unwrap();
+    on_a_small_stack(|| remove_in(dir.path(), OsStr::new("tree"))).unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+/// Between two steps of a removal a workload may do anything.
+#[test]
+fn only_the_way_that_was_come_is_gone_on_and_back() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["above/inside", "elsewhere"] {
+        fs::create_dir_all(dir.path().join(name)).unwrap();
+    }
+    let above = fs::File::open(dir.path().join("above")).unwrap();
+    let inside = enter(above.as_fd(), OsStr::new("inside")).unwrap();
+    let way = identity(above.as_fd()).unwrap();
+    parent(inside.as_fd(), way).unwrap();
+    let moved = dir.path().join("elsewhere/inside");
+    fs::rename(dir.path().join("above/inside"), moved).unwrap();
+    assert!(parent(inside.as_fd(), way).is_err());
+    std::os::unix::fs::symlink("../elsewhere", dir.path().join("above/inside")).unwrap();
+    for name in ["inside", ".."] {
+        assert!(enter(above.as_fd(), OsStr::new(name)).is_err(), "{name}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use super::*;
-use crate::engine::rootfs::tree::tests::nest;
+use crate::engine::rootfs::tree::tests::{DEEP, nest, on_a_small_stack};
 
 fn nobody(_: &str) -> Vec<String> {
     Vec::new()
@@ -126,12 +126,12 @@ fn prune_takes_anonymous_ones_that_nobody_has() {
 fn a_volume_may_be_deeper_than_a_path_leads() {
     let (dir, volumes) = volumes();
     let data = PathBuf::from(volumes.create(&named("deep")).unwrap().mountpoint);
-    nest(&data.join("tree"), 10_000);
+    nest(&data.join("tree"), DEEP);
     fs::write(data.join("file"), "12345").unwrap();
     assert!(volumes.usage("deep", &nobody).unwrap().size >= 5);
-    volumes.remove("deep", false, &nobody).unwrap();
-    nest(&dir.path().join("volumes/~other"), 10_000);
-    Volumes::open(&dir.path().join("volumes")).unwrap();
+    on_a_small_stack(|| volumes.remove("deep", false, &nobody)).unwrap();
+    nest(&dir.path().join("volumes/~other"), DEEP);
+    on_a_small_stack(|| Volumes::open(&dir.path().join("volumes"))).unwrap();
     let left = fs::read_dir(dir.path().join("volumes")).unwrap();
     assert_eq!(left.count(), 0);
 }

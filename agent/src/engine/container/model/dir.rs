@@ -193,7 +193,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::engine::rootfs::tree::tests::nest;
+    use crate::engine::rootfs::tree::tests::{DEEP, nest, on_a_small_stack};
 
     fn dir(root: &Path) -> (ContainerDir, Settings) {
         let id: Id = "abc".parse().unwrap();
@@ -221,8 +221,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (dir, settings) = dir(root.path());
         dir.make(&settings).unwrap();
-        nest(&dir.path().join("upper"), 10_000);
-        dir.remove().unwrap();
+        nest(&dir.path().join("upper"), DEEP);
+        on_a_small_stack(|| dir.remove()).unwrap();
         let mut left = fs::read_dir(root.path().join("containers")).unwrap();
         assert!(left.next().is_none());
     }
@@ -230,8 +230,9 @@ mod tests {
     #[test]
     fn what_is_unfinished_is_removed() {
         let root = tempfile::tempdir().unwrap();
-        nest(&root.path().join("~abc"), 10_000);
-        assert!(ContainerDir::all(root.path()).unwrap().is_empty());
+        nest(&root.path().join("~abc"), DEEP);
+        let found = on_a_small_stack(|| ContainerDir::all(root.path()));
+        assert!(found.unwrap().is_empty());
         assert!(!root.path().join("~abc").exists());
     }
 
