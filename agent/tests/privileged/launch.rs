@@ -6,6 +6,7 @@ mod birth;
 pub(crate) mod bundle;
 mod cgroups;
 mod confinement;
+mod descriptors;
 mod kernel;
 mod kills;
 mod many;

@@ -116,18 +116,25 @@ async fn refusals_have_dockers_words_and_codes() {
     };
     let manned = harbour.man().await;
     let engine = &manned.engine;
-    let id = manned.run(harbour.body("sleep 1000")).await;
+    let line = "echo words > /tmp/odd; chmod +x /tmp/odd; mv /tmp/odd /odd; sleep 1000";
+    let id = manned.run(harbour.body(line)).await;
+    super::eventually("what is no program", async || {
+        let there = engine.archive_stat(&id, "/odd").await;
+        there.is_ok().then_some(())
+    })
+    .await;
     let mut config = config("");
-    config.cmd = Some(vec!["nonesuch".to_owned()]);
-    let exec = engine.exec_create(&id, config.clone()).unwrap();
-    let error = engine.exec_start(&exec, false, None).await.unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("executable file not found in $PATH"),
-        "{error}"
-    );
-    assert_eq!(engine.exec_inspect(&exec).unwrap().exit_code, Some(127));
+    let mut refused = async |program: &str, why: &str| {
+        config.cmd = Some(vec![program.to_owned()]);
+        let exec = engine.exec_create(&id, config.clone()).unwrap();
+        let error = engine.exec_start(&exec, false, None).await.unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+        engine.exec_inspect(&exec).unwrap().exit_code
+    };
+    // Found, and then no program to the kernel.
+    assert_ne!(refused("/odd", "exec format error").await, Some(0));
+    let why = "executable file not found in $PATH";
+    assert_eq!(refused("nonesuch", why).await, Some(127));
     engine.pause(&id).await.unwrap();
     let error = engine.exec_create(&id, config.clone()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);

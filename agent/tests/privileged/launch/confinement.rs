@@ -149,6 +149,23 @@ fn the_hosts_devices_are_not_mounted_over_dev() {
 }
 
 #[test]
+fn nothing_is_mounted_over_the_root() {
+    let Some(dock) = Dock::new("nothing_is_mounted_over_the_root") else {
+        return;
+    };
+    for (id, place) in [("a", "/"), ("b", "/tmp/..")] {
+        let made = dock.create(id, "true", Stdio::Null, |spec| {
+            let mount = json!({"destination": place, "source": dock.file("rootfs"),
+                "type": "bind", "options": ["rbind"]});
+            spec["mounts"].as_array_mut().unwrap().push(mount);
+        });
+        let refusal = made.map(drop).unwrap_err().to_string();
+        assert!(refusal.contains("over the root file system"), "{refusal}");
+        assert!(!dock.state(id).exists());
+    }
+}
+
+#[test]
 fn our_executable_cannot_be_overwritten_through_proc() {
     let Some(dock) = Dock::new("our_executable_cannot_be_overwritten_through_proc") else {
         return;
