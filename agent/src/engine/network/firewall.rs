@@ -164,7 +164,33 @@ fn said(output: &Output) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use nix::sched::{CloneFlags, unshare};
+
     use super::*;
+
+    /// In a network namespace of the test's own.
+    #[test]
+    fn chains_that_drop_are_seen_without_nftables_too() {
+        let alone = std::thread::spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET).ok()?;
+            let iptables = |arguments: &[&str]| {
+                let output = Command::new("iptables-legacy").args(arguments).output();
+                output.ok().filter(|output| output.status.success())
+            };
+            let unused = legacy("INPUT");
+            // Not root, not installed, or not in this kernel.
+            iptables(&["-P", "INPUT", "DROP"])?;
+            iptables(&["-A", "FORWARD", "-j", "DROP"])?;
+            Some([unused, legacy("INPUT"), legacy("FORWARD")])
+        });
+        let Some(seen) = alone.join().unwrap() else {
+            return;
+        };
+        let drops = "chain INPUT of iptables-legacy has policy DROP".to_owned();
+        assert_eq!(seen, [None, Some(drops), None]);
+    }
 
     #[test]
     fn chains_that_drop_are_named_by_hook() {

@@ -212,6 +212,8 @@ impl Drop for Waiting {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -226,5 +228,34 @@ mod tests {
         assert_eq!(users.outside(u32::MAX, 0), None);
         assert_eq!(users.inside(100_007, 265_535), (7, 65_535));
         assert_eq!(users.inside(0, 265_536), (NOBODY, NOBODY));
+    }
+
+    #[test]
+    fn whose_users_a_process_has_is_read_of_it() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        // Whoever runs the tests.
+        let all = fs::read_to_string("/proc/self/uid_map").unwrap();
+        if all.split_whitespace().eq(["0", "0", "4294967295"]) {
+            assert_eq!(UserRange::of(std::process::id()).unwrap(), None);
+        }
+        let child = Waiting::start().unwrap();
+        let pid = u32::try_from(child.0.as_raw()).unwrap();
+        let unknown = UserRange::of(pid).unwrap_err();
+        assert_eq!(unknown.kind(), io::ErrorKind::InvalidData, "no map yet");
+        let users = UserRange {
+            first_uid: 300_000,
+            first_gid: 400_000,
+            size: 1_000,
+        };
+        for (file, first) in [("uid_map", 300_000), ("gid_map", 400_000)] {
+            let map = format!("0 {first} 1000\n1000 0 1\n");
+            fs::write(format!("/proc/{pid}/{file}"), map).unwrap();
+        }
+        assert_eq!(UserRange::of(pid).unwrap(), Some(users));
+        drop(child);
+        let gone = UserRange::of(pid).unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::NotFound);
     }
 }

@@ -111,11 +111,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_waited_for() {
+    fn what_is_no_file_is_neither_waited_for_nor_read() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("etc")).unwrap();
         let pipe = root.path().join("etc/passwd");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(home(root.path(), 0, &[]), ["HOME=/"]);
+        // What somebody has put into it is not read, either.
+        let keeps = open(&pipe, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
+        fs::write(&pipe, "root:x:0:0:root:/root:/bin/sh\n").unwrap();
+        assert_eq!(home(root.path(), 0, &[]), ["HOME=/"]);
+        drop(keeps);
     }
 }
