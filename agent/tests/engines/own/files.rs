@@ -349,7 +349,18 @@ fn volumes_are_filled_once_and_pruned_as_with_docker() {
             &["start", "--attach", "emptied"],
             &["!", "start", "--attach", "emptied"],
             &["run", "--rm", "-v", "gone:/x", IMAGE, "ls", "-A", "/x"],
-            &["rm", "emptied"],
+            // Also by who has it from another.
+            &[
+                "create",
+                "--name",
+                "heir",
+                "--volumes-from",
+                "emptied",
+                IMAGE,
+                "true",
+            ],
+            &["run", "--rm", "-v", "gone:/x", IMAGE, "ls", "-A", "/x"],
+            &["rm", "emptied", "heir"],
             &["volume", "rm", "full", "bare", "gone"],
             &["run", "--rm", "-v", "data/x", IMAGE, "ls", "/data"],
         ],
@@ -357,6 +368,11 @@ fn volumes_are_filled_once_and_pruned_as_with_docker() {
     // Nobody named it. Which of those dockerd prunes depends on its version and on how they were made.
     let [ours, _] = &sides;
     ours.cli(&["create", "--name", "anonymous", "-v", "/m", IMAGE, "true"]);
+    let anonymous = "label=com.docker.volume.anonymous";
+    assert_ne!(
+        ours.cli(&["volume", "ls", "--quiet", "--filter", anonymous]),
+        ""
+    );
     let prune = || ours.cli(&["volume", "prune", "--force"]);
     assert_eq!(prune(), "Total reclaimed space: 0B");
     ours.cli(&["rm", "anonymous"]);

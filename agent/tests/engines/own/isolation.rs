@@ -36,7 +36,8 @@ fn users_of_its_own_by_a_flag() {
 
     // Who joins it is one of them, too, whatever it may do there.
     let options = ["run", "-d", "--name", "users", "--userns", "private"];
-    let more = ["--cap-add", "SYS_ADMIN", IMAGE, "sleep", "1000"];
+    // All of them: also those over the host that whoever runs the agent has not.
+    let more = ["--cap-add", "ALL", IMAGE, "sleep", "1000"];
     say(&side, &[&options as &[&str], &more].concat());
     let pid = say(&side, &["inspect", "--format", "{{.State.Pid}}", "users"]);
     let of_first = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
@@ -60,6 +61,10 @@ fn users_of_its_own_by_a_flag() {
     let made = format!("/proc/{pid}/root/dev/shm/made");
     let made = std::os::unix::fs::MetadataExt::uid(&fs::metadata(made).unwrap());
     assert_eq!(made, first.parse::<u32>().unwrap() + 7);
+    // With the groups that the container's own files say.
+    let names = "echo seven:x:7:8::/: >> /etc/passwd; echo more:x:9:seven >> /etc/group";
+    exec(&[], names);
+    assert_eq!(exec(&["-u", "seven"], "id -u; id -G"), "7\n8 9");
     let capabilities = "grep -E '^Cap(Eff|Bnd)' /proc/self/status";
     let of_first = of_first("status");
     let of_first = of_first

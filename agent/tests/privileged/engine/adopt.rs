@@ -1,10 +1,15 @@
 //! The next agent: it takes over what runs, and finds out what ended.
 
+use std::fs;
+
+use bollard::models::NetworkCreateRequest;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use plimsoll::engine::{AttachQuery, Input, WaitCondition};
+use serde_json::{Value, json};
 
 use super::harbour::Harbour;
+use super::wired::on_host;
 
 fn end(pid: i64) {
     kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
@@ -151,4 +156,38 @@ async fn an_agent_does_not_end_the_containers_of_another() {
     assert_eq!(manned.status(&id).await, "running");
     manned.clear().await;
     other.man().await.leave().await;
+}
+
+/// Earlier agents kept what a client had called a network.
+#[test]
+fn networks_that_were_kept_by_their_ids_are_named() {
+    let test = "networks_that_were_kept_by_their_ids_are_named";
+    on_host(test, async |harbour| {
+        let manned = harbour.man().await;
+        let request = NetworkCreateRequest {
+            name: "net".to_owned(),
+            ..NetworkCreateRequest::default()
+        };
+        let network = manned.engine.networks().create(&request).unwrap().id;
+        let mut body = harbour.body("true");
+        body.host_config.as_mut().unwrap().network_mode = Some("net".to_owned());
+        let id = manned.engine.create(None, body).await.unwrap().id;
+        manned.leave().await;
+        let record = harbour.directory.join("data/containers").join(&id);
+        let record = record.join("config.json");
+        // The beginning of an id may be the name of a network that is gone.
+        let cases = [(network.as_str(), "net"), (&network[..12], &network[..12])];
+        for (kept, named) in cases {
+            let mut settings: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+            let mode = &settings["body"]["HostConfig"]["NetworkMode"];
+            assert!(mode.is_string(), "{settings}");
+            settings["body"]["HostConfig"]["NetworkMode"] = json!(kept);
+            fs::write(&record, settings.to_string()).unwrap();
+            let manned = harbour.man().await;
+            let host = manned.inspect(&id).await.host_config.unwrap();
+            assert_eq!(host.network_mode.as_deref(), Some(named), "{kept}");
+            manned.leave().await;
+        }
+        harbour.man().await.clear().await;
+    });
 }

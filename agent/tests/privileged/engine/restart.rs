@@ -60,29 +60,38 @@ async fn failures_are_tried_again_with_growing_delays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delay_is_cut_short_by_stop_and_remove() {
-    let Some(harbour) = Harbour::new("a_delay_is_cut_short_by_stop_and_remove") else {
+async fn a_delay_is_cut_short_by_stop_kill_and_remove() {
+    let Some(harbour) = Harbour::new("a_delay_is_cut_short_by_stop_kill_and_remove") else {
         return;
     };
     let manned = harbour.man().await;
     let always = || with(harbour.body("exit 1"), RestartPolicyNameEnum::ALWAYS, 0);
-    let id = manned.run(always()).await;
+    let ids = [manned.run(always()).await, manned.run(always()).await];
     let is_late = |now: &bollard::models::ContainerInspectResponse| {
         now.restart_count >= Some(5) && now.state.as_ref().unwrap().restarting == Some(true)
     };
-    manned.until(&id, "a long delay", is_late).await;
-    let before = Instant::now();
-    manned.engine.stop(&id, None, None).await.unwrap();
-    assert!(before.elapsed() < Duration::from_secs(1));
-    assert_eq!(manned.status(&id).await, "exited");
-    let count = manned.inspect(&id).await.restart_count;
-    // It would have been started again by now.
+    let mut counts = Vec::new();
+    for (id, is_killed) in [(&ids[0], false), (&ids[1], true)] {
+        manned.until(id, "a long delay", is_late).await;
+        let before = Instant::now();
+        match is_killed {
+            true => manned.engine.kill(id, None).await.unwrap(),
+            false => manned.engine.stop(id, None, None).await.unwrap(),
+        }
+        assert!(before.elapsed() < Duration::from_secs(1));
+        assert_eq!(manned.status(id).await, "exited");
+        counts.push(manned.inspect(id).await.restart_count);
+    }
+    // They would have been started again by now.
     tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(manned.inspect(&id).await.restart_count, count);
+    for (id, count) in ids.iter().zip(counts) {
+        assert_eq!(manned.inspect(id).await.restart_count, count);
+    }
+    let id = &ids[0];
     // A start begins anew.
-    manned.engine.start(&id).await.unwrap();
+    manned.engine.start(id).await.unwrap();
     manned
-        .until(&id, "a restart", |now| now.restart_count >= Some(2))
+        .until(id, "a restart", |now| now.restart_count >= Some(2))
         .await;
     manned.clear().await;
 }

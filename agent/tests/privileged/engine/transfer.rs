@@ -24,6 +24,12 @@ fn clients_that_are_slow_hold_up_no_verb() {
     let runtime = builder.enable_all().build().unwrap();
     runtime.block_on(async {
         let manned = harbour.man().await;
+        let rests = manned.run(harbour.body("true")).await;
+        manned
+            .until(&rests, "its end", |now| {
+                now.state.as_ref().unwrap().running == Some(false)
+            })
+            .await;
         let mut slow = Vec::new();
         for _ in 0..2 * THREADS {
             let (archive, client) = std::io::pipe().unwrap();
@@ -32,12 +38,6 @@ fn clients_that_are_slow_hold_up_no_verb() {
             slow.push((load, client));
         }
         // A copy into one that does not run, and others who ask of it: they wait for the copy, on no thread.
-        let rests = manned.run(harbour.body("true")).await;
-        manned
-            .until(&rests, "its end", |now| {
-                now.state.as_ref().unwrap().running == Some(false)
-            })
-            .await;
         let (archive, client) = std::io::pipe().unwrap();
         let engine = manned.engine.clone();
         let (id, writing) = (rests.clone(), Writing::default());
