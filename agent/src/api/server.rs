@@ -11,6 +11,7 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, ServiceExt};
+use serde_json::json;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -150,18 +151,19 @@ async fn version(State(room): State<Room>) -> Json<Version> {
     })
 }
 
-async fn unknown_path(uri: Uri) -> Refusal {
-    Refusal {
-        status: StatusCode::NOT_FOUND,
-        error: format!("no such path: {}", uri.path()),
-    }
+async fn unknown_path(uri: Uri) -> Response {
+    let text = format!("no such path: {}", uri.path());
+    said_to_anybody(StatusCode::NOT_FOUND, &text)
 }
 
-async fn method_not_allowed() -> Refusal {
-    Refusal {
-        status: StatusCode::METHOD_NOT_ALLOWED,
-        error: "this path does not answer this method".to_owned(),
-    }
+async fn method_not_allowed() -> Response {
+    let text = "this path does not answer this method";
+    said_to_anybody(StatusCode::METHOD_NOT_ALLOWED, text)
+}
+
+/// In our form and in Docker's: whose client it is, is not known.
+fn said_to_anybody(status: StatusCode, text: &str) -> Response {
+    (status, Json(json!({"error": text, "message": text}))).into_response()
 }
 
 impl Room {

@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use bollard::models::{ExecConfig, ExecInspectResponse, ExecStartConfig, IdResponse};
+use bollard::models::{ExecConfig, ExecInspectResponse, ExecStartConfig};
+use serde_json::{Value, json};
 
 use super::detach_keys::DetachKeys;
 use super::hijack;
@@ -14,7 +15,7 @@ use super::parameters::Parameters;
 use super::refusal::Refused;
 use super::streams::window;
 use crate::api::server::Room;
-use crate::engine::{Attachment, EngineError};
+use crate::engine::Attachment;
 
 pub(super) fn routes() -> Router<Room> {
     Router::new()
@@ -28,11 +29,12 @@ async fn create(
     State(room): State<Room>,
     Path(id): Path<String>,
     body: Result<Json<ExecConfig>, JsonRejection>,
-) -> Result<(StatusCode, Json<IdResponse>), Refused> {
+) -> Result<(StatusCode, Json<Value>), Refused> {
     let Json(config) = body?;
     DetachKeys::parse(config.detach_keys.as_deref())?;
     let id = room.engine()?.exec_create(&id, config)?;
-    Ok((StatusCode::CREATED, Json(IdResponse { id })))
+    // `IdResponse` is written with a small letter.
+    Ok((StatusCode::CREATED, Json(json!({"Id": id}))))
 }
 
 async fn start(
@@ -50,18 +52,27 @@ async fn start(
         _ => None,
     };
     let detach = config.detach.unwrap_or(false);
-    let engine = room.engine()?;
+    let engine = room.engine()?.clone();
     let keys = engine.exec_detach_keys(&id)?;
     let keys = DetachKeys::parse(keys.as_deref())?;
-    match engine.exec_start(&id, detach, size).await {
-        Ok(Some(attachment)) => Ok(hijack::hand_over(upgrade, attachment, keys)),
-        Ok(None) => Ok(StatusCode::OK.into_response()),
-        // Docker has taken the connection over by then, and says so on it.
-        Err(error @ EngineError::Exec(_)) if !detach => {
-            let said = Attachment::of_text(config.tty == Some(true), format!("{error}\r\n"));
-            Ok(hijack::hand_over(upgrade, said, keys))
+    if detach {
+        engine.exec_start(&id, true, size).await?;
+        return Ok(StatusCode::OK.into_response());
+    }
+    let admitted = engine.exec_admit(&id)?;
+    let terminal = admitted.has_terminal();
+    let started = async move {
+        match engine.exec_run(admitted, false, size).await {
+            Ok(attachment) => {
+                attachment.unwrap_or_else(|| Attachment::of_text(terminal, String::new()))
+            }
+            // The connection is taken over by then, and it is said on it.
+            Err(error) => Attachment::of_text(terminal, format!("{error}\r\n")),
         }
-        Err(error) => Err(error.into()),
+    };
+    match upgrade {
+        Some(upgrade) => Ok(hijack::take_over(upgrade, terminal, started, keys)),
+        None => Ok(hijack::stream(started.await)),
     }
 }
 

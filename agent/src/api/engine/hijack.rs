@@ -1,5 +1,7 @@
 //! A connection that stops being HTTP: a process's input and output.
 
+use std::future::ready;
+
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -33,34 +35,58 @@ pub(super) fn hand_over(
     attachment: Attachment,
     keys: DetachKeys,
 ) -> Response {
-    let kind = if attachment.terminal {
-        RAW
-    } else {
-        MULTIPLEXED
-    };
-    let Some(upgrade) = upgrade else {
-        let raw = attachment.terminal;
-        let output = ReceiverStream::new(attachment.output);
-        // The sender is kept: dropping it detaches.
-        let input = attachment.input;
-        let chunks = output.map(move |chunk| {
-            let _open = &input;
-            Ok::<_, std::convert::Infallible>(encode(&chunk, raw))
-        });
-        return ([(header::CONTENT_TYPE, kind)], Body::from_stream(chunks)).into_response();
-    };
+    match upgrade {
+        Some(upgrade) => take_over(upgrade, attachment.terminal, ready(attachment), keys),
+        None => stream(attachment),
+    }
+}
+
+/// Output alone, as the answer's body.
+pub(super) fn stream(attachment: Attachment) -> Response {
+    let raw = attachment.terminal;
+    let output = ReceiverStream::new(attachment.output);
+    // The sender is kept: dropping it detaches.
+    let input = attachment.input;
+    let chunks = output.map(move |chunk| {
+        let _open = &input;
+        Ok::<_, std::convert::Infallible>(encode(&chunk, raw))
+    });
+    (
+        [(header::CONTENT_TYPE, kind(raw))],
+        Body::from_stream(chunks),
+    )
+        .into_response()
+}
+
+/// Takes the connection, and only then has somebody to attach: what comes together with the answer's head some clients
+/// lose. That is carried out though the client has left.
+pub(super) fn take_over(
+    upgrade: OnUpgrade,
+    terminal: bool,
+    attachment: impl Future<Output = Attachment> + Send + 'static,
+    keys: DetachKeys,
+) -> Response {
     tokio::spawn(async move {
-        match upgrade.await {
+        let connection = upgrade.await;
+        let attachment = attachment.await;
+        match connection {
             Ok(connection) => join(TokioIo::new(connection), attachment, keys).await,
             Err(error) => tracing::debug!(%error, "a client left before it was attached"),
         }
     });
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(kind(terminal)),
+    );
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("tcp"));
     response
+}
+
+const fn kind(terminal: bool) -> &'static str {
+    if terminal { RAW } else { MULTIPLEXED }
 }
 
 /// One frame of a multiplexed stream: the stream, three zeros, the length, the bytes.

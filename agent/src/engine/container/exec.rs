@@ -68,6 +68,21 @@ impl Execs {
     }
 }
 
+/// One that is about to be started.
+#[derive(Debug)]
+pub struct AdmittedExec {
+    exec: Arc<Exec>,
+    cell: Arc<Cell>,
+}
+
+impl AdmittedExec {
+    /// It has a terminal.
+    #[must_use]
+    pub fn has_terminal(&self) -> bool {
+        self.exec.config.tty == Some(true)
+    }
+}
+
 impl Exec {
     /// Records its end, once.
     pub(super) fn end(&self, code: i64) -> bool {
@@ -120,29 +135,50 @@ impl Engine {
         Ok(self.shared.execs.get(id)?.config.detach_keys.clone())
     }
 
-    /// Starts it; attached, unless `detach`. `size`: rows and columns of the client's window.
+    /// Admits it to be started, once.
     ///
     /// # Errors
-    /// It was started before, the container does not run, or the program cannot be started.
+    /// It was started before, or the container does not run.
+    pub fn exec_admit(&self, id: &str) -> Result<AdmittedExec, EngineError> {
+        let exec = self.shared.execs.get(id)?;
+        let cell = self.cell(exec.container.as_str())?;
+        require_running(&cell)?;
+        let mut state = held(&exec.state);
+        match *state {
+            State::Created => *state = State::Starting,
+            _ => return Err(EngineError::ExecRunning(id.to_owned())),
+        }
+        drop(state);
+        Ok(AdmittedExec { exec, cell })
+    }
+
+    /// Starts it, as [`exec_admit`](Self::exec_admit) and [`exec_run`](Self::exec_run) do.
+    ///
+    /// # Errors
+    /// As theirs.
     pub async fn exec_start(
         &self,
         id: &str,
         detach: bool,
         size: Option<(u16, u16)>,
     ) -> Result<Option<Attachment>, EngineError> {
-        let exec = self.shared.execs.get(id)?;
-        let cell = self.cell(exec.container.as_str())?;
-        require_running(&cell)?;
-        {
-            let mut state = held(&exec.state);
-            match *state {
-                State::Created => *state = State::Starting,
-                _ => return Err(EngineError::ExecRunning(id.to_owned())),
-            }
-        }
+        self.exec_run(self.exec_admit(id)?, detach, size).await
+    }
+
+    /// Runs one; attached, unless `detach`. `size`: rows and columns of the client's window.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub async fn exec_run(
+        &self,
+        admitted: AdmittedExec,
+        detach: bool,
+        size: Option<(u16, u16)>,
+    ) -> Result<Option<Attachment>, EngineError> {
+        let AdmittedExec { exec, cell } = admitted;
         let command = exec.config.cmd.as_deref().unwrap_or_default();
         let events = &self.shared.events;
-        events.exec(&cell, "exec_start", command, id);
+        events.exec(&cell, "exec_start", command, exec.id.as_str());
         let (own, order) = (Arc::clone(&cell), Arc::clone(&exec));
         let joined = self
             .blocking(move |shared| shared.join(&own, &order.id, &order.config, !detach, size))

@@ -48,6 +48,7 @@ mod wait;
 pub use attach::{AttachQuery, Attachment, Input};
 pub use error::{EngineError, ErrorKind};
 pub use events::Events;
+pub use exec::AdmittedExec;
 pub use filter::Filters;
 pub use handle::{Engine, EngineParts, OnMade, Workload};
 pub use list::ListQuery;

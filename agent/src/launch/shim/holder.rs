@@ -23,9 +23,7 @@ use crate::launch::foreground::exit as ended;
 use crate::launch::state::Exit;
 use crate::launch::{LaunchError, Phase, Process};
 
-const CHUNK: usize = 32 * 1024;
-/// How long clients may take to read what was written before the end.
-pub(super) const FAREWELL: Duration = Duration::from_secs(10);
+pub(super) const CHUNK: usize = 32 * 1024;
 /// When nothing happened for so long, more of nothing is expected: at first, and after many disappointments.
 pub(super) const REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(64);
@@ -58,14 +56,14 @@ pub(super) struct Holder<'a> {
 }
 
 /// What woke it.
-struct Woken {
+pub(super) struct Woken {
     /// Nothing: it waited long enough.
-    time: bool,
-    signals: bool,
-    link: bool,
-    listener: bool,
-    outputs: Vec<bool>,
-    clients: Vec<bool>,
+    pub(super) time: bool,
+    pub(super) signals: bool,
+    pub(super) link: bool,
+    pub(super) listener: bool,
+    pub(super) outputs: Vec<bool>,
+    pub(super) clients: Vec<bool>,
 }
 
 impl Holder<'_> {
@@ -105,78 +103,13 @@ impl Holder<'_> {
 
     /// How long to wait for anything to happen.
     fn patience(&self) -> PollTimeout {
-        let left = self.expects_client.map(|deadline| {
-            let left = deadline.saturating_duration_since(Instant::now());
-            // Rounded up: a rest of a millisecond is not to be spun away.
-            left + Duration::from_millis(1)
-        });
-        let left = left.filter(|_| self.is_expecting());
+        let left = self.expects_client.filter(|_| self.is_expecting());
+        let left = left.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let left = left.or((!self.at_rest).then_some(self.rest));
-        left.and_then(|left| PollTimeout::try_from(left).ok())
-            .unwrap_or(PollTimeout::NONE)
+        left.map_or(PollTimeout::NONE, rounded_up)
     }
 
-    /// All that is still to be read, once the process has ended. What it left running may write on for ever: more
-    /// than was there by then is not read.
-    pub(super) fn drain(&mut self) {
-        let mut buffer = vec![0; CHUNK];
-        let everything = vec![true; self.streams.outputs.len()];
-        let mut left: usize = self.streams.outputs.iter().map(Output::holds).sum();
-        while left > 0 && !self.streams.outputs.is_empty() {
-            let before = self.streams.outputs.len();
-            let length = self.pass_output(&everything, &mut buffer);
-            if length == 0 && before == self.streams.outputs.len() {
-                break;
-            }
-            left = left.saturating_sub(length);
-        }
-        if let Some(log) = &mut self.streams.log {
-            log.finish();
-        }
-    }
-
-    /// Tells everybody of the end. Who wanted its output and has it all is let go.
-    pub(super) fn tell(&mut self, exit: &Exit) {
-        if let Some(link) = self.link {
-            // An agent that is gone reads `exit.json`.
-            let _ = link.send(&Report::Exited(exit.clone()), &[]);
-        }
-        let text = serde_json::to_vec(exit).unwrap_or_default();
-        for client in &mut self.clients {
-            client.send(Kind::Exit, &text);
-        }
-        self.clients
-            .retain(|client| client.is_behind() || !client.sees_output());
-    }
-
-    /// Waits for those who are behind: for a while, or until they are gone if they are to miss nothing.
-    pub(super) fn part(&mut self) {
-        let deadline = Instant::now() + FAREWELL;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            self.clients.retain(|client| {
-                let has_time = client.is_waited_for() || !left.is_zero();
-                client.is_behind() && !client.is_gone() && has_time
-            });
-            if self.clients.is_empty() {
-                return;
-            }
-            let timeout = Some(left).filter(|left| !left.is_zero());
-            let timeout = timeout.and_then(|left| PollTimeout::try_from(left).ok());
-            let timeout = timeout.unwrap_or(PollTimeout::NONE);
-            let mut awaited: Vec<_> = self
-                .clients
-                .iter()
-                .map(|client| PollFd::new(client.as_fd(), PollFlags::POLLOUT))
-                .collect();
-            if poll(&mut awaited, timeout).is_err() {
-                return;
-            }
-            self.clients.iter_mut().for_each(Client::flush);
-        }
-    }
-
-    fn sleep(&self, timeout: PollTimeout) -> io::Result<Woken> {
+    pub(super) fn sleep(&self, timeout: PollTimeout) -> io::Result<Woken> {
         let held_up = self.is_expecting() || self.clients.iter().any(Client::holds_up);
         let full = self.streams.input.is_full();
         let never = |descriptor| PollFd::new(descriptor, PollFlags::empty());
@@ -230,7 +163,7 @@ impl Holder<'_> {
     }
 
     /// Passes on one chunk of each; how much that was.
-    fn pass_output(&mut self, ready: &[bool], buffer: &mut [u8]) -> usize {
+    pub(super) fn pass_output(&mut self, ready: &[bool], buffer: &mut [u8]) -> usize {
         let Streams { outputs, log, .. } = &mut self.streams;
         let mut ready = ready.iter().copied();
         let mut passed = 0;
@@ -258,7 +191,7 @@ impl Holder<'_> {
         passed
     }
 
-    fn serve(&mut self, woken: &Woken) {
+    pub(super) fn serve(&mut self, woken: &Woken) {
         let mut clients = std::mem::take(&mut self.clients);
         for (client, ready) in clients.iter_mut().zip(&woken.clients) {
             client.flush();
@@ -336,7 +269,7 @@ impl Holder<'_> {
     }
 
     /// What the agent asks for on the link.
-    fn obey(&mut self) {
+    pub(super) fn obey(&mut self) {
         let Some(link) = self.link else { return };
         match link.receive::<Request>() {
             Ok(Some((Request::Start, _))) => {
@@ -362,7 +295,7 @@ impl Holder<'_> {
     }
 
     /// Reaps what ended, orphans too; the exit of the held one, if it is among them.
-    fn reap(&self) -> io::Result<Option<Exit>> {
+    pub(super) fn reap(&self) -> io::Result<Option<Exit>> {
         while self.signals.read_signal()?.is_some() {}
         let mut found = None;
         loop {
@@ -378,6 +311,11 @@ impl Holder<'_> {
             }
         }
     }
+}
+
+/// A rest of a millisecond is not to be spun away.
+pub(super) fn rounded_up(left: Duration) -> PollTimeout {
+    PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::NONE)
 }
 
 const fn kind_of(stream: Stream) -> Kind {

@@ -15,7 +15,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::DumpableBehavior;
 use rustix::stdio::{dup2_stdin, stdin};
 
-use super::holder::{FAREWELL, Holder, REST, Streams};
+use super::farewell::FAREWELL;
+use super::holder::{Holder, REST, Streams};
 use super::link::Link;
 use super::log::Log;
 use super::request::{CreateRequest, JoinRequest, Made, PrepareRequest, Report, Request};
@@ -314,6 +315,7 @@ fn hold_joined(
         start: Box::new(|| Err(refused("it runs already"))),
     };
     let mut exit = holder.hold().map_err(lost)?;
+    holder.linger().map_err(lost)?;
     holder.drain();
     finish(&holder.streams, &mut exit, &dir, &request.exec)?;
     holder.tell(&exit);

@@ -8,6 +8,7 @@
 //! Agent's side: [`Zygote`], [`Spare`], [`Held`], [`Line`]. The shim's: [`main`].
 
 mod client;
+mod farewell;
 mod frame;
 mod held;
 mod holder;

@@ -263,6 +263,14 @@ fn a_containers_life_is_dockers() {
                 "-c",
                 "echo $A; pwd; id -u",
             ],
+            // What the first process leaves running says something, for a while.
+            &[
+                "exec",
+                "life",
+                "sh",
+                "-c",
+                "(sleep 0.3; echo late) & (sleep 4; echo too late) & echo early",
+            ],
             &["!", "start", "life"],
             &["pause", "life"],
             inspect,

@@ -103,3 +103,56 @@ fn what_is_sent_for_a_container_that_is_not_there_is_refused() {
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
     assert!(answer.contains("No such container: nope"), "{answer}");
 }
+
+/// As clients do that read the answer's head by themselves, and take the connection then.
+#[test]
+fn an_execs_output_comes_after_the_head_of_the_answer() {
+    let test = "an_execs_output_comes_after_the_head_of_the_answer";
+    let _turn = blocking_turn();
+    let side = match Side::ours() {
+        Ok(side) => side,
+        Err(reason) => return skip(test, &reason),
+    };
+    side.cli(&["run", "-d", "--name", "joined", IMAGE, "sleep", "1000"]);
+    let post = |path: &str, headers: &str, body: &str| {
+        let mut client = UnixStream::connect(side.agent().socket()).unwrap();
+        let length = body.len();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+             {headers}Content-Length: {length}\r\n\r\n{body}"
+        );
+        client.write_all(request.as_bytes()).unwrap();
+        client
+    };
+    let said = |client: &mut UnixStream| {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let exec = r#"{"AttachStdout": true, "Tty": true, "Cmd": ["echo", "out"]}"#;
+    for round in 0..20 {
+        let mut client = post(
+            "/v1.41/containers/joined/exec",
+            "Connection: close\r\n",
+            exec,
+        );
+        let created = said(&mut client);
+        let id = created.split(r#"{"Id":""#).nth(1).expect(&created);
+        let id = &id[..64];
+        let upgrade = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
+        let start = format!("/v1.41/exec/{id}/start");
+        let mut client = post(&start, upgrade, r#"{"Tty": true}"#);
+        let mut head = [0; 4096];
+        let length = client.read(&mut head).unwrap();
+        let head = String::from_utf8_lossy(&head[..length]);
+        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+        assert!(head.ends_with("\r\n\r\n"), "{round}: {head}");
+        assert_eq!(said(&mut client), "out\r\n");
+    }
+    let mut client = post("/v1.41/commit", "Connection: close\r\n", "");
+    let answer = said(&mut client);
+    assert!(
+        answer.contains(r#""message":"no such path: /commit""#),
+        "{answer}"
+    );
+}

@@ -186,6 +186,35 @@ fn a_joined_process_ends_although_a_child_of_it_writes_on() {
 }
 
 #[test]
+fn a_joined_process_ends_with_its_output() {
+    let Some(dock) = Dock::new("a_joined_process_ends_with_its_output") else {
+        return;
+    };
+    let mut held = dock.run("a", "sleep 1000", Stdio::Null);
+    let stdio = || Stdio::Pipes {
+        input: false,
+        log: None,
+    };
+    for (id, line, expected) in [
+        ("b", "(sleep 0.2; echo late) & echo early", "early\nlate\n"),
+        ("c", "sleep 1000 & echo early", "early\n"),
+    ] {
+        let mut request = dock.join_request("a", id, line, stdio());
+        request.expects_client = true;
+        let joined = dock.spare().join(request, None).unwrap();
+        let state = dock.state("a").join("exec").join(id);
+        let mut client = Line::open(&state, &everything()).unwrap();
+        let (output, _, exit) = read_all(&mut client);
+        assert_eq!(String::from_utf8(output).unwrap(), expected);
+        assert_eq!(exit.code, 0);
+        joined.reap().unwrap();
+    }
+    kill(held.made.process.pid);
+    held.wait().unwrap();
+    held.reap().unwrap();
+}
+
+#[test]
 fn a_client_that_asks_for_it_may_read_the_end_late() {
     let Some(dock) = Dock::new("a_client_that_asks_for_it_may_read_the_end_late") else {
         return;
