@@ -9,6 +9,7 @@ use std::thread;
 
 use bytes::Bytes;
 use hyper::Method;
+use rustix::fs::fgetxattr;
 use tar::{Builder, EntryType, Header};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -135,6 +136,12 @@ fn pack(pieces: impl Write, local: &Path, name: PathBuf, follow: bool) -> io::Re
     archive.into_inner()?.flush()
 }
 
+/// The extended attribute that says what a program may do without being run by root.
+pub(super) const CAPABILITY: &str = "security.capability";
+pub(super) const CAPABILITY_KEY: &str = "SCHILY.xattr.security.capability";
+/// None is longer (include/uapi/linux/capability.h `XATTR_CAPS_SZ_3`).
+const MOST: usize = 24;
+
 /// Writes one; what is in it, if it is a directory. No archive has sockets.
 fn append(
     archive: &mut Builder<impl Write>,
@@ -154,6 +161,12 @@ fn append(
     }
     if kind.is_file() {
         let file = File::open(path)?;
+        let mut value = [0; MOST];
+        // A file system may have none.
+        if let Ok(length) = fgetxattr(&file, CAPABILITY, &mut value[..]) {
+            let value = value.get(..length).unwrap_or_default();
+            archive.append_pax_extensions([(CAPABILITY_KEY, value)])?;
+        }
         // As long as the header says, whatever is cut off meanwhile.
         let content = file.chain(io::repeat(0)).take(found.len());
         archive.append_data(&mut header, name, content)?;

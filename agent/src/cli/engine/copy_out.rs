@@ -10,7 +10,8 @@ use bytes::{Buf, Bytes};
 use http_body_util::BodyExt;
 use hyper::Method;
 use hyper::body::Incoming;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags, lsetxattr};
+use rustix::io::Errno;
 use tar::{Archive, Entry, EntryType};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -18,6 +19,7 @@ use tokio::task::spawn_blocking;
 use super::super::failure::{Exit, Failure};
 use super::client::nothing;
 use super::copy::{Place, at, base, is_content, metadata, output, stat_of};
+use super::copy_in::{CAPABILITY, CAPABILITY_KEY};
 use super::output_frames::{Sink, write};
 use crate::api::ClientError;
 
@@ -170,7 +172,11 @@ impl Target {
             EntryType::Fifo => {}
             // Which of the host's devices there are is not a container's to say.
             EntryType::Char | EntryType::Block => return Ok(()),
-            _ => return entry.unpack(path).map(drop),
+            _ => {
+                let capability = capability(entry)?;
+                entry.unpack(path)?;
+                return capability.map_or(Ok(()), |value| set_capability(path, &value));
+            }
         }
         let header = entry.header();
         let _ = fs::remove_file(path); // As above.
@@ -201,6 +207,25 @@ impl Target {
         path.extend(&self.name);
         path.extend(parts.iter().skip(usize::from(!name.has_root())));
         Ok(path)
+    }
+}
+
+/// What a program may do without being run by root; it is all that Docker copies of extended attributes.
+fn capability(entry: &mut Entry<'_, Pieces>) -> io::Result<Option<Vec<u8>>> {
+    for record in entry.pax_extensions()?.into_iter().flatten() {
+        let record = record?;
+        if record.key_bytes() == CAPABILITY_KEY.as_bytes() {
+            return Ok(Some(record.value_bytes().to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// Where whoever copies may, and the file system can.
+fn set_capability(path: &Path, value: &[u8]) -> io::Result<()> {
+    match lsetxattr(path, CAPABILITY, value, XattrFlags::empty()) {
+        Ok(()) | Err(Errno::PERM | Errno::OPNOTSUPP) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

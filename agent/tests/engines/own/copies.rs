@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use rustix::fs::XattrFlags;
+
 use super::ours::{command, ours, refuse, say};
 use super::side::{self, Side};
 use crate::docker::IMAGE;
@@ -101,4 +103,27 @@ fn owners_of_copies_are_those_that_docker_says() {
         said
     });
     assert_eq!(ours, oracle);
+}
+
+#[test]
+fn a_program_keeps_its_capabilities_in_and_out() {
+    let test = "a_program_keeps_its_capabilities_in_and_out";
+    let _turn = blocking_turn();
+    let Some(side) = ours(test) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    fs::write(path("ping"), "program").unwrap();
+    // CAP_NET_RAW, effective and permitted (include/uapi/linux/capability.h `vfs_cap_data`, revision 2).
+    let mut value = [0; 20];
+    value[..8].copy_from_slice(&[1, 0, 0, 2, 0, 0x20, 0, 0]);
+    let name = "security.capability";
+    rustix::fs::lsetxattr(path("ping"), name, &value, XattrFlags::empty()).unwrap();
+    say(&side, &["create", "--name", "caps", IMAGE, "true"]);
+    say(&side, &["cp", &path("ping"), "caps:/bin/ping2"]);
+    say(&side, &["cp", "caps:/bin/ping2", &path("out")]);
+    let mut copied = [0; 64];
+    let length = rustix::fs::lgetxattr(path("out"), name, &mut copied[..]).unwrap();
+    assert_eq!(copied[..length], value);
+    assert_eq!(fs::read_to_string(path("out")).unwrap(), "program");
+    say(&side, &["rm", "caps"]);
 }
