@@ -13,8 +13,7 @@ use std::path::{Path, PathBuf};
 
 use libcontainer::oci_spec::runtime::Spec;
 use libcontainer::workload::{Executor, ExecutorError, ExecutorValidationError};
-use nix::sys::signal::Signal::{SIGKILL, SIGSTOP};
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use rustix::fs::{Access, FileType, Uid, access, fchown, fstat};
 use rustix::io::{FdFlags, fcntl_getfd};
 use rustix::stdio::stdin;
@@ -27,6 +26,8 @@ use super::users::Users;
 const FIRST: i32 = 3;
 /// More than are ever open here.
 const END: i32 = 256;
+/// The last signal's number: `_NSIG` of the kernel.
+const SIGNALS: i32 = 64;
 
 /// Starts the program of a specification.
 #[derive(Clone, Debug, Default)]
@@ -146,12 +147,19 @@ fn close_ways_out() {
     }
 }
 
-/// A program expects signals as they are by default; Rust's start ignores SIGPIPE, and we block those
-/// that we wait for.
+/// A program expects signals as they are by default; Rust's start ignores SIGPIPE, whoever started the agent may
+/// have ignored others, and we block those that we wait for.
 fn reset_signals() {
-    for signal in Signal::iterator().filter(|&signal| signal != SIGKILL && signal != SIGSTOP) {
+    // The kernel's `struct sigaction`, all zero: SIG_DFL without flags. No architecture's is longer.
+    let default = [0_u64; 4];
+    let none = std::ptr::null_mut::<u64>();
+    for signal in 1..=SIGNALS {
+        // By the kernel's own call: the C library keeps 32 and 33 to itself. KILL and STOP are refused.
         // SAFETY: the default disposition runs no code of ours.
-        let _ = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) };
+        let _refused = unsafe {
+            let call = nix::libc::SYS_rt_sigaction;
+            nix::libc::syscall(call, signal, default.as_ptr(), none, size_of::<u64>())
+        };
     }
     // An empty mask is always accepted.
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);

@@ -92,6 +92,7 @@ fn run_has_dockers_output_and_status() {
             "grep Cap /proc/1/status",
         ),
         (&[], "grep -E '^(Cap|Seccomp|NoNewPrivs)' /proc/1/status"),
+        (&[], "exec grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status"),
         (
             &["--security-opt", "no-new-privileges"],
             "grep NoNewPrivs /proc/1/status",
