@@ -32,8 +32,8 @@ const OPTIONS: [(&str, &str); 3] = [
 ];
 /// Since Linux 5.10.
 const VOLATILE: &str = "volatile";
-/// What is mounted: shown as the source in the mount table.
-const SOURCE: &str = "plimsoll";
+/// What is mounted: shown as the source in the mount table, where scripts look for Docker's.
+const SOURCE: &str = OVERLAY;
 
 /// Directories that become one tree.
 #[derive(Clone, Debug, PartialEq, Eq)]

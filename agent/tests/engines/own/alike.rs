@@ -93,6 +93,7 @@ fn run_has_dockers_output_and_status() {
         ),
         (&[], "grep -E '^(Cap|Seccomp|NoNewPrivs)' /proc/1/status"),
         (&[], "exec grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status"),
+        (&[], "grep ' / ' /proc/mounts | cut -d ' ' -f 1"),
         (
             &["--security-opt", "no-new-privileges"],
             "grep NoNewPrivs /proc/1/status",
