@@ -63,10 +63,15 @@ pub fn hosts(
             let _ = writeln!(text, "{address}\t{}", one.name);
         }
     }
-    let names = match (hostname, domain) {
+    let full = match (hostname, domain) {
         ("", _) => return text,
         (hostname, "") => hostname.to_owned(),
-        (hostname, domain) => format!("{hostname}.{domain} {hostname}"),
+        (hostname, domain) => format!("{hostname}.{domain}"),
+    };
+    // A host name may have its domain with it.
+    let names = match full.split_once('.') {
+        Some((short, _)) => format!("{full} {short}"),
+        None => full,
     };
     for address in endpoints.iter().flat_map(|endpoint| &endpoint.addresses) {
         // Writing to a String does not fail.
@@ -122,5 +127,20 @@ mod tests {
                         172.18.0.2\tbox.example.org box\nfd00::2\tbox.example.org box\n";
         assert_eq!(own, expected);
         assert_eq!(hosts("box", "", &[], None, &[]), ALWAYS);
+    }
+
+    #[test]
+    fn a_name_with_its_domain_is_found_without_it_too() {
+        let endpoint = crate::engine::network::record::sample("web");
+        for (hostname, domain, names) in [
+            ("foo", "", "foo"),
+            ("foo.bar.baz", "", "foo.bar.baz foo"),
+            ("foo", "bar.baz", "foo.bar.baz foo"),
+            ("foo.bar", "baz", "foo.bar.baz foo"),
+        ] {
+            let text = hosts(hostname, domain, &[], None, std::slice::from_ref(&endpoint));
+            let own = text.strip_prefix(ALWAYS).unwrap();
+            assert_eq!(own, format!("172.18.0.2\t{names}\n"));
+        }
     }
 }

@@ -94,6 +94,7 @@ fn run_has_dockers_output_and_status() {
         (&[], "grep -E '^(Cap|Seccomp|NoNewPrivs)' /proc/1/status"),
         (&[], "exec grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status"),
         (&[], "grep ' / ' /proc/mounts | cut -d ' ' -f 1"),
+        (&["-h", "foo.bar.baz"], "tail -n 1 /etc/hosts | cut -f 2"),
         (
             &["--security-opt", "no-new-privileges"],
             "grep NoNewPrivs /proc/1/status",
