@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
@@ -135,7 +136,7 @@ fn cell(title: &str, process: &Process, stat: &Stat, user: &str) -> String {
                 seconds % 60
             )
         }
-        "COMM" => stat.comm.clone(),
+        "COMM" => shown(&stat.comm, '?'),
         _ => command(process, stat),
     }
 }
@@ -172,11 +173,28 @@ fn terminal(number: i32) -> String {
 }
 
 fn command(process: &Process, stat: &Stat) -> String {
-    match process.cmdline() {
-        Ok(words) if !words.is_empty() => words.join(" "),
+    let mut line = Vec::new();
+    let read = process.open_relative("cmdline");
+    // One that has ended has none.
+    let _ = read.map(|mut file| file.read_to_end(&mut line));
+    let line = String::from_utf8_lossy(&line);
+    match line.trim_end_matches('\0') {
         // Of a zombie, or a process that wrote over it.
-        _ => format!("[{}]", stat.comm),
+        "" => format!("[{}]", shown(&stat.comm, '?')),
+        line => shown(&line.replace('\0', " "), ' '),
     }
+}
+
+/// As `ps` prints it: what would break the table is replaced (procps 4.0, library/escape.c). `line_break`: for those of
+/// a command line it has a space.
+fn shown(text: &str, line_break: char) -> String {
+    let letters = text.chars().map(|letter| match letter {
+        '\n' => line_break,
+        char::REPLACEMENT_CHARACTER => '?',
+        letter if letter.is_control() => '?',
+        letter => letter,
+    });
+    letters.collect()
 }
 
 fn memory() -> u64 {
@@ -220,6 +238,22 @@ mod tests {
         assert_eq!(row[1], std::os::unix::process::parent_id().to_string());
         let comm = fs::read_to_string("/proc/self/comm").unwrap();
         assert_eq!(row[2], comm.trim());
+    }
+
+    #[test]
+    fn what_breaks_a_table_is_printed_as_ps_does() {
+        let script = "read x\nexit\t\u{1}\u{9f}\u{e9}";
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", script, "", "end"])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let titles = columns("-o args").unwrap();
+        let row = row(child.id(), &titles, &users());
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert_eq!(row.unwrap(), ["sh -c read x exit???\u{e9}  end"]);
+        assert_eq!(shown("a\nb\u{fffd}", '?'), "a?b?");
     }
 
     #[test]
