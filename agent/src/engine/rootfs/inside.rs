@@ -3,16 +3,16 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{FileType, OFlags, Stat};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use serde::{Deserialize, Serialize};
 
 use super::RootfsError;
-use super::pack::pack;
+use super::pack::{is_kernels, pack};
 use super::tree::{self, Links, Tree};
 use super::unpack::{Form, unpack};
 use super::users::UserRange;
@@ -182,6 +182,12 @@ impl Inside {
             };
             let stat = tree::stat(directory.as_fd(), name)?;
             let stat = stat.ok_or(io::Error::from(ErrorKind::NotFound))?;
+            // Of what is made as it is read nobody knows the length. For Docker, which looks below what is
+            // mounted in a container, it is not there.
+            let is_file = tree::kind(&stat) == FileType::RegularFile;
+            if is_file && is_kernels(open(directory.as_fd(), name)?)? {
+                return Err(ErrorKind::NotFound.into());
+            }
             Ok((directory, name.to_owned(), stat))
         })();
         found.map_err(|source| not_found(container, path, source))
@@ -213,6 +219,12 @@ impl Inside {
         });
         end.to_string_lossy().into_owned()
     }
+}
+
+/// To ask about, not to read.
+fn open(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(directory, name, flags, Mode::empty())?)
 }
 
 fn not_found(container: &str, path: &str, source: io::Error) -> RootfsError {

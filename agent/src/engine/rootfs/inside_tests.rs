@@ -161,3 +161,19 @@ fn what_is_deeper_than_a_path_leads_is_left_out() {
         "what follows is there"
     );
 }
+
+#[test]
+fn files_that_the_kernel_makes_as_they_are_read_are_not_there() {
+    let inside = Inside::open(Path::new("/")).unwrap();
+    for path in [
+        "/proc/version",
+        "/proc/self/status",
+        "/sys/kernel/uevent_seqnum",
+    ] {
+        let told = inside.stat("c", path).unwrap_err().to_string();
+        assert!(told.contains("Could not find the file"), "{told}");
+        assert!(inside.read("c", path, &mut Vec::new()).is_err(), "{path}");
+    }
+    inside.stat("c", "/proc").unwrap();
+    inside.stat("c", "/proc/self/exe").unwrap();
+}

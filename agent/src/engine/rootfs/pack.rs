@@ -192,8 +192,9 @@ impl Packer<'_> {
     }
 }
 
-fn is_kernels(directory: BorrowedFd<'_>) -> io::Result<bool> {
-    let kind = rustix::fs::fstatfs(directory)?.f_type;
+/// Whether something is on such a file system.
+pub(super) fn is_kernels(file: impl AsFd) -> io::Result<bool> {
+    let kind = rustix::fs::fstatfs(file)?.f_type;
     // Its type is another on every architecture.
     Ok(KERNELS
         .iter()

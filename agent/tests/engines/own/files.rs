@@ -87,6 +87,7 @@ fn files_go_in_and_out_as_with_docker() {
             &["!", "cp", file, "held:/data/x"],
             &["rm", "held"],
             &["start", "files"],
+            &["!", "cp", "files:/proc/version", "-"],
             &["cp", file, "files:/data/new"],
             &[
                 "exec",
