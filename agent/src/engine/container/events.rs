@@ -85,6 +85,12 @@ impl Events {
         self.tell(kind, "prune", "", attributes);
     }
 
+    /// A volume was made, or is no more.
+    pub(super) fn volume(&self, action: &str, name: &str) {
+        let attributes = HashMap::from([("driver".to_owned(), "local".to_owned())]);
+        self.tell(EventMessageTypeEnum::VOLUME, action, name, attributes);
+    }
+
     /// A container's volumes came to be mounted, or are no more.
     pub(super) fn volumes(&self, cell: &Cell, action: &str) {
         for bound in &cell.settings().mounts {

@@ -201,7 +201,7 @@ impl Engine {
         }
         let recorded = self.blocking(move |shared| {
             // Its ports are free before anybody is told.
-            shared.parts.disconnect(&before.settings);
+            let left = shared.parts.leave(&before.settings);
             let decision = match restart::after_exit(&before.settings, &before.life, &exit) {
                 Decision::Remove if own.is_being_restarted() => Decision::Rest,
                 decision => decision,
@@ -214,15 +214,16 @@ impl Engine {
                     life.restart_delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
                 }
             });
-            Ok(decision)
+            Ok((decision, left))
         });
-        let decision = recorded.await.unwrap_or(Decision::Rest);
+        let (decision, left) = recorded.await.unwrap_or((Decision::Rest, Vec::new()));
         if oom_killed {
             self.shared.events.container(cell, "oom", &[]);
         }
         let ran = cell.record().life.ran_for().as_secs().to_string();
         let attributes = [("exitCode", code.to_string()), ("execDuration", ran)];
         self.shared.events.container(cell, "die", &attributes);
+        self.shared.parts.tell_left(left);
         self.shared.events.volumes(cell, "unmount");
         decision
     }

@@ -6,7 +6,7 @@ use bollard::models::{EventMessageTypeEnum, Volume, VolumeCreateRequest, VolumeP
 
 use super::EngineError;
 use super::filter::Filters;
-use super::handle::{Engine, Shared};
+use super::handle::Engine;
 use super::part_filter::{has_labels, lets_go, refuse_unknown, truth};
 
 impl Engine {
@@ -37,7 +37,7 @@ impl Engine {
     pub async fn volume_create(&self, request: VolumeCreateRequest) -> Result<Volume, EngineError> {
         self.blocking(move |shared| {
             let volume = shared.parts.volumes.create(&request)?;
-            shared.tell_volume("create", &volume.name);
+            shared.events.volume("create", &volume.name);
             Ok(volume)
         })
         .await
@@ -58,7 +58,7 @@ impl Engine {
         self.blocking(move |shared| {
             let users = |name: &str| shared.users_of_volume(name);
             shared.parts.volumes.remove(&name, force, &users)?;
-            shared.tell_volume("destroy", &name);
+            shared.events.volume("destroy", &name);
             Ok(())
         })
         .await
@@ -77,20 +77,12 @@ impl Engine {
             let is_meant = |labels: &HashMap<String, String>| lets_go(labels, &filters);
             let pruned = shared.parts.volumes.prune(all, &is_meant, &users)?;
             for name in pruned.volumes_deleted.iter().flatten() {
-                shared.tell_volume("destroy", name);
+                shared.events.volume("destroy", name);
             }
             let events = &shared.events;
             events.pruned(EventMessageTypeEnum::VOLUME, pruned.space_reclaimed);
             Ok(pruned)
         })
         .await
-    }
-}
-
-impl Shared {
-    fn tell_volume(&self, action: &str, name: &str) {
-        let attributes = [("driver".to_owned(), "local".to_owned())].into();
-        let kind = EventMessageTypeEnum::VOLUME;
-        self.events.tell(kind, action, name, attributes);
     }
 }

@@ -1,6 +1,6 @@
 //! What is told of containers, images, networks and volumes: the same, in the same order.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::alike::sides;
 use super::side::{Side, without_ids};
@@ -11,9 +11,8 @@ const FORM: &str = "{{.Type}} {{.Action}} {{.Status}} {{.From}} {{.Actor.Attribu
                     {{.Actor.Attributes.exitCode}} {{.Actor.Attributes.signal}} {{.Actor.Attributes.oldName}} \
                     {{.Actor.Attributes.destination}} {{.Actor.Attributes.driver}} {{.Actor.Attributes.mark}}";
 
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap().as_secs()
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
 }
 
 /// What happens.
@@ -85,6 +84,23 @@ fn happen(side: &Side, archive: &str) {
     side.cli(&["tag", IMAGE, "told:1"]);
     side.cli(&["rmi", "told:1"]);
     side.cli(&["save", "--output", archive, IMAGE]);
+    side.cli(&[
+        "run",
+        "--name",
+        "joined",
+        "-v",
+        "/anonymous",
+        IMAGE,
+        "sleep",
+        "0",
+    ]);
+    side.cli(&["rm", "--volumes", "joined"]);
+}
+
+/// What is told of one container, with its network and its volume.
+fn joined(mut events: Vec<String>) -> Vec<String> {
+    let first = events.iter().position(|event| event.contains(" joined "));
+    events.split_off(first.unwrap() - 1)
 }
 
 #[test]
@@ -96,9 +112,11 @@ fn events_are_dockers() {
     let dir = tempfile::tempdir().unwrap();
     let archive = super::side::file(dir.path(), "archive", "");
     let told = sides.each_ref().map(|side| {
-        let begin = now().to_string();
+        let begin = now();
+        // The image's import may be of the same second.
+        let begin = format!("{}.{:09}", begin.as_secs(), begin.subsec_nanos());
         happen(side, archive.to_str().unwrap());
-        let end = (now() + 1).to_string();
+        let end = (now().as_secs() + 1).to_string();
         let events = |filters: &[&str]| {
             let mut line = vec![
                 "events", "--since", &begin, "--until", &end, "--format", FORM,
@@ -119,6 +137,7 @@ fn events_are_dockers() {
             events(&["type=network"]),
             events(&[
                 "type=volume",
+                "event=create",
                 "event=mount",
                 "event=unmount",
                 "event=destroy",
@@ -126,6 +145,7 @@ fn events_are_dockers() {
             events(&["container=short"]),
             events(&["event=die"]),
             events(&["label=mark=x", "event=start"]),
+            joined(events(&["type=container", "type=network", "type=volume"])),
         ]
     });
     let [ours, oracle] = told;

@@ -174,6 +174,7 @@ impl Parts {
             driver_opts: driver.and_then(|driver| driver.options.clone()),
             ..VolumeCreateRequest::default()
         })?;
+        self.events.volume("create", name);
         Ok(())
     }
 

@@ -131,8 +131,9 @@ impl Parts {
     pub(super) fn discard(&self, bounds: &[Bound], users: &dyn Fn(&str) -> Vec<String>) {
         for bound in bounds.iter().filter(|bound| bound.anonymous) {
             let Some(name) = &bound.name else { continue };
-            if let Err(error) = self.volumes.remove(name, true, users) {
-                tracing::debug!(volume = name, %error, "volume kept");
+            match self.volumes.remove(name, false, users) {
+                Ok(()) => self.events.volume("destroy", name),
+                Err(error) => tracing::debug!(volume = name, %error, "volume kept"),
             }
         }
     }

@@ -15,6 +15,9 @@ use crate::engine::container::model::{ContainerDir, Settings};
 use crate::engine::container::name::SHORT;
 use crate::engine::network::{Endpoint, NetworkMode, Protocol, Publish, Published, Wish};
 
+/// A network that a container is in no more, and what there is to tell of that.
+pub(in crate::engine::container) struct Left(String, HashMap<String, String>);
+
 impl Parts {
     /// Attaches a container whose first process waits.
     pub(in crate::engine::container) fn connect(
@@ -47,31 +50,48 @@ impl Parts {
 
     /// Takes it out of all networks.
     pub(in crate::engine::container) fn disconnect(&self, settings: &Settings) {
+        self.tell_left(self.leave(settings));
+    }
+
+    /// The same untold: its end is to be told before.
+    pub(in crate::engine::container) fn leave(&self, settings: &Settings) -> Vec<Left> {
         let id = settings.id.as_str();
         let leftovers = self.networks.leftovers(id);
+        let mut left = Vec::new();
         for endpoint in self.networks.endpoints(id).into_iter().chain(leftovers) {
+            // Its name may be gone by the time that this is told.
+            let attributes = self.attributes(settings, &endpoint);
             match self.networks.detach(&endpoint) {
-                Ok(()) => self.tell("disconnect", settings, &endpoint),
+                Ok(()) => left.push(Left(endpoint.network, attributes)),
                 Err(error) => {
                     tracing::warn!(container = %settings.id, %error, "not detached from its network");
                 }
             }
         }
+        left
+    }
+
+    pub(in crate::engine::container) fn tell_left(&self, left: Vec<Left>) {
+        for Left(network, attributes) in left {
+            let kind = EventMessageTypeEnum::NETWORK;
+            self.events.tell(kind, "disconnect", &network, attributes);
+        }
     }
 
     pub(super) fn tell(&self, action: &str, settings: &Settings, endpoint: &Endpoint) {
+        let attributes = self.attributes(settings, endpoint);
+        let kind = EventMessageTypeEnum::NETWORK;
+        self.events
+            .tell(kind, action, &endpoint.network, attributes);
+    }
+
+    fn attributes(&self, settings: &Settings, endpoint: &Endpoint) -> HashMap<String, String> {
         let attributes = [
             ("container", settings.id.to_string()),
             ("name", self.network_name(endpoint)),
             ("type", "bridge".to_owned()),
         ];
-        let attributes = attributes.map(|(key, value)| (key.to_owned(), value));
-        self.events.tell(
-            EventMessageTypeEnum::NETWORK,
-            action,
-            &endpoint.network,
-            HashMap::from(attributes),
-        );
+        HashMap::from(attributes.map(|(key, value)| (key.to_owned(), value)))
     }
 
     pub(super) fn network_name(&self, endpoint: &Endpoint) -> String {
