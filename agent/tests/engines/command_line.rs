@@ -10,7 +10,7 @@ use crate::own::Side;
 use crate::{blocking_turn, skip};
 
 /// What is done, in the shell's words: `$D` is either command line, `$I` the image, `$T` a directory.
-const SCRIPTS: [(&str, &str); 22] = [
+const SCRIPTS: [(&str, &str); 23] = [
     ("exit codes", "$D run --rm $I true; echo $?; $D run --rm $I sh -c 'exit 42'; echo $?
         $D run --rm $I nosuch; echo $?; $D run --rm $I /etc; echo $?; $D run --pull never nope true; echo $?
         $D run --rm --wat $I true; echo $?; $D run --rm -m 1k $I true; echo $?; $D rm nope; echo $?
@@ -72,6 +72,8 @@ const SCRIPTS: [(&str, &str); 22] = [
         $D save -o i.tar $I; $D load -i i.tar; $D load < i.tar; $D images -q; $D run --rm $I echo loaded"),
     ("signals pass", "$D run --name one $I sh -c 'trap \"exit 11\" TERM; while :; do sleep 0.1; done' &
         until $D ps -q | grep -q .; do sleep 0.1; done; sleep 0.5; kill -TERM $!; wait $!; echo $?"),
+    ("signals that nobody heeds", "$D run --name one $I sleep 1000 & until $D ps -q | grep -q .; do sleep 0.1; done
+        sleep 0.5; for i in 1 2 3; do kill -TERM $!; sleep 0.3; done; wait $!; echo $?; $D ps --format '{{.Names}}'"),
 ];
 
 /// Standard output and exit code of a script; its containers are removed.

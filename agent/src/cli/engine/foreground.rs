@@ -3,7 +3,7 @@
 use tokio::try_join;
 
 use super::super::failure::{Exit, Failure};
-use super::client::{Engine, segment};
+use super::client::{Engine, Hijacked, segment};
 use super::detach::DetachKeys;
 use super::proxy::Proxy;
 use super::session::{self, Ended, Streams};
@@ -64,8 +64,26 @@ impl Foreground {
             let proxy = self.sig_proxy.then(|| Proxy::start(engine, id, self.tty));
             Ok(proxy.transpose()?)
         };
-        let ((hijacked, end), proxy) = try_join!(agreed, proxy)?;
-        start.await?;
+        let ((hijacked, end), mut proxy) = try_join!(agreed, proxy)?;
+        let is_mortal = proxy.is_none();
+        let stay = async {
+            start.await?;
+            self.joined(engine, id, hijacked, end, is_mortal).await
+        };
+        match &mut proxy {
+            Some(proxy) => proxy.unless_enough(stay).await,
+            None => stay.await,
+        }
+    }
+
+    async fn joined(
+        self,
+        engine: &Engine,
+        id: &str,
+        hijacked: Hijacked,
+        end: Waiting,
+        is_mortal: bool,
+    ) -> Result<(), Failure> {
         let _resizing = match self.tty {
             true => {
                 Some(Resizing::start(engine, format!("/containers/{}/resize", segment(id))).await?)
@@ -77,7 +95,7 @@ impl Foreground {
             output: self.stdout || self.stderr,
             tty: self.tty,
             detach_keys: self.detach_keys,
-            mortal: proxy.is_none(),
+            mortal: is_mortal,
         };
         ended(session::join(hijacked, streams).await?, async {
             end.status().await
