@@ -32,6 +32,13 @@ pub(crate) struct Session {
 impl Session {
     /// Of ours, that asks at a socket.
     pub(crate) fn start(socket: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        command.arg("--socket").arg(socket).args(arguments);
+        Self::of(command)
+    }
+
+    /// Of whatever program.
+    pub(crate) fn of(mut command: Command) -> Self {
         let keyboard = File::from(openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap());
         unlockpt(&keyboard).unwrap();
         let name = ptsname(&keyboard, Vec::new()).unwrap();
@@ -43,8 +50,6 @@ impl Session {
         tcsetwinsize(&terminal, size(33, 77)).unwrap();
         let before = tcgetattr(&terminal).unwrap();
         let stdio = || Stdio::from(terminal.try_clone().unwrap());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
-        command.arg("--socket").arg(socket).args(arguments);
         let program = command
             .stdin(stdio())
             .stdout(stdio())

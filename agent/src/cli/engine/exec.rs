@@ -13,7 +13,7 @@ use super::foreground::{self, Foreground};
 use super::foreign;
 use super::life::inspect;
 use super::options;
-use super::session::{self, Streams};
+use super::session::{self, Ended, Streams};
 use super::terminal::{self, Resizing};
 
 /// Run a further command in a container
@@ -135,6 +135,10 @@ pub(super) async fn exec(args: ExecArgs, engine: &Engine) -> Result<(), Failure>
         mortal: true,
     };
     let ended = session::join(hijacked, streams).await?;
+    if ended == Ended::Detached {
+        // Nobody will learn its exit status: with Docker too that is no success.
+        return Err(Failure::new(Exit::Failed, "read escape sequence"));
+    }
     foreground::ended(ended, async {
         let exec: ExecInspectResponse = engine.get(&format!("{path}/json"), &[]).await?;
         Ok(exec.exit_code.unwrap_or_default())

@@ -5,6 +5,39 @@ use crate::docker::IMAGE;
 use crate::terminal::Session;
 use crate::{blocking_turn, skip};
 
+/// As `docker`'s command line leaves them.
+#[test]
+fn who_leaves_a_command_does_not_learn_its_status() {
+    let test = "who_leaves_a_command_does_not_learn_its_status";
+    let _turn = blocking_turn();
+    let side = match Side::ours() {
+        Ok(side) => side,
+        Err(reason) => return skip(test, &reason),
+    };
+    side.cli(&["run", "-d", "--name", "screen", IMAGE, "sleep", "1000"]);
+    let socket = side.agent().socket();
+    let ours = |line: &[&str]| Session::start(&socket, line);
+    let dockers = |line: &[&str]| {
+        let mut command = side.command();
+        command.args(line);
+        Session::of(command)
+    };
+    for (who, start) in [
+        ("docker", &dockers as &dyn Fn(&[&str]) -> Session),
+        ("plimsoll", &ours),
+    ] {
+        let mut session = start(&["exec", "-it", "-e", "PS1=$ ", "screen", "sh"]);
+        session.sees("$ ");
+        session.types(b"\x10\x11");
+        session.sees("read escape sequence");
+        assert_eq!(session.ends(), Some(1), "{who}");
+        let mut session = start(&["run", "-it", "--name", who, "-e", "PS1=$ ", IMAGE, "sh"]);
+        session.sees("$ ");
+        session.types(b"\x10\x11");
+        assert_eq!(session.ends(), Some(0), "{who}");
+    }
+}
+
 #[test]
 fn a_terminal_is_resized_left_and_joined_again() {
     let test = "a_terminal_is_resized_left_and_joined_again";
