@@ -146,6 +146,7 @@ impl Shared {
         let record = cell.record();
         self.delete_workload(&cell.id)?;
         self.parts.release(&record.settings);
+        self.parts.networks.forget(cell.id.as_str());
         if volumes {
             let others = self.other_users_of_volume(&cell.id);
             self.parts.discard(&record.settings.mounts, &others);

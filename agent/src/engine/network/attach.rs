@@ -79,8 +79,14 @@ impl Networks {
         let mut state = self.state();
         state.endpoints.remove(&endpoint.id);
         state.leaving.remove(&endpoint.id);
+        state.former.note(endpoint);
         state.ports.remove(&endpoint.id);
         Ok(())
+    }
+
+    /// A container is no more: the addresses that it had are not kept for it.
+    pub fn forget(&self, container: &str) {
+        self.state().former.forget_container(container);
     }
 
     /// What a container is attached to, by name of network.
@@ -153,7 +159,7 @@ impl Networks {
             });
         }
         let network = self.ensure_bridge(&mut state, &network)?;
-        let addresses = state.addresses(&network, wish)?;
+        let addresses = state.addresses(&network, container, wish)?;
         let reservations = publish(&state, &network, &wish.ports)?;
         let id = hexadecimal(&random()?);
         let first = addresses

@@ -20,6 +20,7 @@ mod disk;
 pub mod dns;
 mod error;
 mod firewall;
+mod former;
 mod forwarding;
 mod hosts;
 mod let_go;

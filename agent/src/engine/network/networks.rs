@@ -10,6 +10,7 @@ use super::claim::Claim;
 use super::disk::Disk;
 use super::dns::{Names, Publisher};
 use super::firewall::{Firewall, hindrances};
+use super::former::Former;
 use super::forwarding::Forwarding;
 use super::pool::overlap;
 use super::record::{Driver, Network};
@@ -61,6 +62,7 @@ impl Networks {
             up: BTreeMap::new(),
             ports: HashMap::new(),
             last: HashMap::new(),
+            former: Former::default(),
             forwarding: Forwarding::open(&disk)?,
         };
         state.see_bridges();
@@ -166,6 +168,7 @@ impl Networks {
         self.remove_bridge(&mut state, &network)?;
         self.disk.forget_network(&network.id)?;
         state.networks.remove(&network.id);
+        state.former.forget_network(&network.id);
         self.tell_names(&state);
         drop(state);
         self.load_rules()

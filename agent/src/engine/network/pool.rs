@@ -56,6 +56,12 @@ impl Pool {
         self.gateway == address || self.auxiliary.values().any(|other| *other == address)
     }
 
+    /// Whether somebody who asks for none can get it.
+    pub(super) fn gives(&self, address: IpAddr, used: &BTreeSet<IpAddr>) -> bool {
+        let in_range = self.range.is_none_or(|range| range.contains(&address));
+        in_range && self.offers(address) && !self.reserves(address) && !used.contains(&address)
+    }
+
     /// The next free one after the last that was given, so that one just freed is not used at once.
     pub(super) fn next(&self, last: Option<IpAddr>, used: &BTreeSet<IpAddr>) -> Option<IpAddr> {
         let range = self.range.unwrap_or(self.subnet);
@@ -69,9 +75,7 @@ impl Pool {
         let tries = size.min(taken as u128);
         (0..tries)
             .map(|step| at(range, (start + step) % size))
-            .find(|address| {
-                self.offers(*address) && !self.reserves(*address) && !used.contains(address)
-            })
+            .find(|address| self.gives(*address, used))
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::NetworkError;
+use super::former::Former;
 use super::forwarding::Forwarding;
 use super::pool::Pool;
 use super::record::{Driver, Endpoint, Network, Wish};
@@ -26,6 +27,7 @@ pub(super) struct State {
     pub(super) ports: HashMap<String, Vec<Reservation>>,
     /// The address that was given last, by pool.
     pub(super) last: HashMap<IpNet, IpAddr>,
+    pub(super) former: Former,
     pub(super) forwarding: Forwarding,
 }
 
@@ -94,10 +96,11 @@ impl State {
         })
     }
 
-    /// An address for each of the network's families.
+    /// An address for each of the network's families: what is asked for, what the container had before, or the next.
     pub(super) fn addresses(
         &mut self,
         network: &Network,
+        container: &str,
         wish: &Wish,
     ) -> Result<Vec<IpNet>, NetworkError> {
         let used: BTreeSet<IpAddr> = self
@@ -113,6 +116,7 @@ impl State {
                 });
             }
         }
+        let former = self.former.of(container, &network.id);
         let mut addresses = Vec::new();
         for pool in &network.pools {
             let wished = if pool.gateway.is_ipv4() { v4 } else { v6 };
@@ -121,7 +125,10 @@ impl State {
                     return Err(NetworkError::AddressTaken(wished));
                 }
                 Some(wished) => wished,
-                None => self.next(network, pool, &used)?,
+                None => match former.iter().find(|one| pool.gives(**one, &used)) {
+                    Some(former) => *former,
+                    None => self.next(network, pool, &used)?,
+                },
             };
             addresses.extend(IpNet::new(address, pool.subnet.prefix_len()));
         }

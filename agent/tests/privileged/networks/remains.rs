@@ -167,6 +167,48 @@ fn networks_are_made_shown_and_removed() {
 }
 
 #[test]
+fn who_comes_back_has_its_address_again() {
+    on_host("who_comes_back_has_its_address_again", |host| {
+        let networks = host.networks();
+        networks.create(&network("front", "10.90.0.0/29")).unwrap();
+        let (web, other) = (Container::new("web"), Container::new("other"));
+        let first = web.attach(&networks, "front", &[]);
+        networks.detach(&first).unwrap();
+        let others = other.attach(&networks, "front", &[]);
+        assert_ne!(others.addresses, first.addresses, "one just freed");
+        let again = web.attach(&networks, "front", &[]);
+        assert_eq!((&again.addresses, again.mac), (&first.addresses, first.mac));
+        networks.detach(&again).unwrap();
+
+        // What it asks for goes before what it had, and that is not kept from who asks for it.
+        let ask = |container: &Container, address: &str| {
+            let wish = Wish {
+                ipv4: Some(address.parse().unwrap()),
+                ..container.wish(&[])
+            };
+            let path = container.namespace.path();
+            let endpoint = networks.attach("front", &container.id, &path, &wish);
+            endpoint.unwrap()
+        };
+        let asked = ask(&web, "10.90.0.6");
+        assert_eq!(asked.addresses, ["10.90.0.6/29".parse().unwrap()]);
+        networks.detach(&asked).unwrap();
+        networks.detach(&others).unwrap();
+        let taken = ask(&other, "10.90.0.6");
+        let next = web.attach(&networks, "front", &[]);
+        assert_ne!(next.addresses, taken.addresses);
+
+        // Of one that is removed nothing is kept.
+        networks.detach(&next).unwrap();
+        networks.forget(&web.id);
+        assert_ne!(
+            web.attach(&networks, "front", &[]).addresses,
+            next.addresses
+        );
+    });
+}
+
+#[test]
 fn attaching_and_detaching_is_quick() {
     on_host("attaching_and_detaching_is_quick", |host| {
         let networks = host.networks();
