@@ -45,26 +45,47 @@ impl Writer {
         if self.missing > 0 && self.append(&Entries::notice(self.missing).text) {
             self.missing = 0;
         }
-        if entries.count == 0 || self.append(&entries.text) {
-            return 0;
+        let mut rest = entries.text.as_slice();
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(self.before_rotation(rest));
+            if !self.append(now) {
+                break;
+            }
+            rest = later;
         }
-        self.missing += entries.count;
-        entries.count
+        let lost = rest.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        self.missing += lost;
+        lost
+    }
+
+    /// As Docker: a file that is long enough is left before the next entry, so that the last may go over the limit.
+    fn is_full(&self) -> bool {
+        self.order.max_bytes > 0 && self.bytes >= self.order.max_bytes
+    }
+
+    /// How much of some entries goes into one file.
+    fn before_rotation(&self, entries: &[u8]) -> usize {
+        let most = self.order.max_bytes;
+        let room = match most {
+            0 => return entries.len(),
+            _ if self.is_full() => most,
+            _ => most - self.bytes,
+        };
+        let last = usize::try_from(room).unwrap_or(usize::MAX) - 1;
+        let rest = entries.get(last..).unwrap_or_default();
+        let end = rest.iter().position(|&byte| byte == b'\n');
+        end.map_or(entries.len(), |end| last + end + 1)
     }
 
     fn append(&mut self, text: &[u8]) -> bool {
-        let length = text.len() as u64;
-        let most = self.order.max_bytes;
-        if most > 0
-            && self.bytes > 0
-            && self.bytes + length > most
+        if self.is_full()
             && let Err(error) = self.rotate()
         {
             tracing::warn!(%error, "log not rotated");
         }
         let written = self.file.write_all(text);
         match written {
-            Ok(()) => self.bytes += length,
+            Ok(()) => self.bytes += text.len() as u64,
             // The disk is full. Half an entry would spoil the next; a file that cannot be cut keeps it.
             Err(_) => drop(self.file.set_len(self.bytes)),
         }
