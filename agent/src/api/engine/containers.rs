@@ -46,7 +46,7 @@ pub(super) fn routes() -> Router<Room> {
 type Done = Result<StatusCode, Refused>;
 type Answer<T> = Result<Json<T>, Refused>;
 
-async fn list(State(room): State<Room>, asked: Parameters) -> Answer<Vec<ContainerSummary>> {
+async fn list(State(room): State<Room>, asked: Parameters) -> Answer<Value> {
     let limit = asked.number::<i64>("limit")?;
     let query = ListQuery {
         all: asked.flag("all"),
@@ -54,7 +54,8 @@ async fn list(State(room): State<Room>, asked: Parameters) -> Answer<Vec<Contain
         size: asked.flag("size"),
         filters: asked.filters()?,
     };
-    Ok(Json(room.engine()?.list(query).await?))
+    let containers: Vec<ContainerSummary> = room.engine()?.list(query).await?;
+    unset::each(&containers, unset::complete_summary)
 }
 
 async fn create(

@@ -10,7 +10,7 @@ use bollard::models::{
     ImageDeleteResponseItem, ImageHistoryResponseItem, ImageInspect, ImagePruneResponse,
     ImageSummary,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::parameters::Parameters;
 use super::refusal::Refused;
@@ -31,9 +31,10 @@ pub(super) fn routes() -> Router<Room> {
 
 type Answer<T> = Result<Json<T>, Refused>;
 
-async fn list(State(room): State<Room>, asked: Parameters) -> Answer<Vec<ImageSummary>> {
+async fn list(State(room): State<Room>, asked: Parameters) -> Answer<Value> {
     let (filters, all) = (asked.filters()?, asked.flag("all"));
-    Ok(Json(room.engine()?.image_list(filters, all).await?))
+    let images: Vec<ImageSummary> = room.engine()?.image_list(filters, all).await?;
+    unset::each(&images, unset::complete_image_summary)
 }
 
 async fn one(State(room): State<Room>, Path(path): Path<String>) -> Result<Response, Refused> {

@@ -12,6 +12,7 @@ mod events;
 mod exec;
 mod hijack;
 mod images;
+mod info;
 mod networks;
 mod parameters;
 mod platform;

@@ -9,9 +9,11 @@ use bollard::models::{
     Network, NetworkConnectRequest, NetworkCreateRequest, NetworkCreateResponse,
     NetworkDisconnectRequest, NetworkInspect, NetworkPruneResponse,
 };
+use serde_json::Value;
 
 use super::parameters::Parameters;
 use super::refusal::Refused;
+use super::unset;
 use crate::api::server::Room;
 
 pub(super) fn routes() -> Router<Room> {
@@ -27,8 +29,9 @@ pub(super) fn routes() -> Router<Room> {
 type Answer<T> = Result<Json<T>, Refused>;
 type Sent<T> = Result<Json<T>, JsonRejection>;
 
-async fn list(State(room): State<Room>, asked: Parameters) -> Answer<Vec<Network>> {
-    Ok(Json(room.engine()?.network_list(asked.filters()?).await?))
+async fn list(State(room): State<Room>, asked: Parameters) -> Answer<Value> {
+    let networks: Vec<Network> = room.engine()?.network_list(asked.filters()?).await?;
+    unset::each(&networks, unset::complete_network)
 }
 
 async fn create(
@@ -40,8 +43,9 @@ async fn create(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-async fn inspect(State(room): State<Room>, Path(name): Path<String>) -> Answer<NetworkInspect> {
-    Ok(Json(room.engine()?.network_inspect(&name).await?))
+async fn inspect(State(room): State<Room>, Path(name): Path<String>) -> Answer<Value> {
+    let network: NetworkInspect = room.engine()?.network_inspect(&name).await?;
+    unset::whole(&network, unset::complete_network)
 }
 
 async fn remove(State(room): State<Room>, Path(name): Path<String>) -> Result<StatusCode, Refused> {

@@ -20,6 +20,16 @@ pub fn fill_unset(value: &mut Value, unset: Value) {
     }
 }
 
+/// An answer that is a list, each of it completed.
+pub(super) fn each(
+    answer: &impl Serialize,
+    complete: fn(&mut Value),
+) -> Result<Json<Value>, Refused> {
+    let Json(mut all) = whole(answer, |_| ())?;
+    all.as_array_mut().into_iter().flatten().for_each(complete);
+    Ok(Json(all))
+}
+
 /// An answer, completed.
 pub(super) fn whole(
     answer: &impl Serialize,
@@ -47,6 +57,17 @@ pub(super) fn complete_container(container: &mut Value) {
             }
         }
     }
+    complete_endpoints(settings);
+}
+
+/// One of `GET /containers/json`
+pub(super) fn complete_summary(container: &mut Value) {
+    if let Some(settings) = container.get_mut("NetworkSettings") {
+        complete_endpoints(settings);
+    }
+}
+
+fn complete_endpoints(settings: &mut Value) {
     let networks = settings.get_mut("Networks").and_then(Value::as_object_mut);
     for endpoint in networks
         .into_iter()
@@ -58,7 +79,42 @@ pub(super) fn complete_container(container: &mut Value) {
 
 /// `GET /images/NAME/json`
 pub(super) fn complete_image(image: &mut Value) {
-    fill_unset(image, json!({"Parent": "", "Config": unset_config()}));
+    fill_unset(
+        image,
+        json!({
+            "Parent": "",
+            "Config": unset_config(),
+            "Container": "",
+            "ContainerConfig": unset_config(),
+            "DockerVersion": "",
+            // Go's first moment: none.
+            "Metadata": {"LastTagTime": "0001-01-01T00:00:00Z"},
+        }),
+    );
+    complete_image_summary(image);
+}
+
+/// One of `GET /images/json`: of before 1.44, and the same since 1.10 of Docker.
+pub(super) fn complete_image_summary(image: &mut Value) {
+    let size = image.get("Size").cloned().unwrap_or_default();
+    fill_unset(image, json!({"VirtualSize": size}));
+}
+
+/// `GET /networks/NAME`, and one of `GET /networks`
+pub(super) fn complete_network(network: &mut Value) {
+    // Docker's own networks have none; those that users make have an empty one.
+    let name = network.get("Name").and_then(Value::as_str);
+    let options = match name {
+        Some("bridge" | "host" | "none") => Value::Null,
+        _ => json!({}),
+    };
+    let unset = json!({"IPAM": {"Options": options}, "Containers": {}});
+    fill_unset(network, unset);
+}
+
+/// `GET /volumes`
+pub(super) fn complete_volumes(volumes: &mut Value) {
+    fill_unset(volumes, json!({"Volumes": [], "Warnings": null}));
 }
 
 fn unset_container() -> Value {
@@ -243,5 +299,19 @@ mod tests {
             let found = container.pointer(path).unwrap_or(&Value::Null);
             assert_eq!(found, &value, "{path}");
         }
+    }
+
+    #[test]
+    fn clients_may_index_what_nobody_has_set_in_lists_too() {
+        let containers = json!([{"NetworkSettings": {"Networks": {"own": {}}}}]);
+        let Json(all) = each(&containers, complete_summary).unwrap();
+        let endpoint = all.pointer("/0/NetworkSettings/Networks/own").unwrap();
+        for key in ["Aliases", "IPAMConfig", "Links", "DriverOpts"] {
+            assert_eq!(endpoint.get(key), Some(&Value::Null), "{key}");
+        }
+        let networks = json!([{"Name": "bridge", "IPAM": {}}, {"Name": "own", "IPAM": {}}]);
+        let Json(all) = each(&networks, complete_network).unwrap();
+        assert_eq!(all.pointer("/0/IPAM/Options"), Some(&Value::Null));
+        assert_eq!(all.pointer("/1/IPAM/Options"), Some(&json!({})));
     }
 }

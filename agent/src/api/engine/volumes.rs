@@ -6,9 +6,11 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bollard::models::{Volume, VolumeCreateRequest, VolumeListResponse, VolumePruneResponse};
+use serde_json::Value;
 
 use super::parameters::Parameters;
 use super::refusal::Refused;
+use super::unset;
 use crate::api::server::Room;
 
 pub(super) fn routes() -> Router<Room> {
@@ -21,12 +23,13 @@ pub(super) fn routes() -> Router<Room> {
 
 type Answer<T> = Result<Json<T>, Refused>;
 
-async fn list(State(room): State<Room>, asked: Parameters) -> Answer<VolumeListResponse> {
+async fn list(State(room): State<Room>, asked: Parameters) -> Answer<Value> {
     let volumes = room.engine()?.volume_list(asked.filters()?).await?;
-    Ok(Json(VolumeListResponse {
+    let volumes = VolumeListResponse {
         volumes: Some(volumes),
         warnings: None,
-    }))
+    };
+    unset::whole(&volumes, unset::complete_volumes)
 }
 
 async fn create(

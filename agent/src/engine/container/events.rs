@@ -78,6 +78,12 @@ impl Events {
         let _ = self.live.send(message);
     }
 
+    /// How many listen.
+    #[must_use]
+    pub fn listeners(&self) -> usize {
+        self.live.receiver_count()
+    }
+
     /// What nobody needed was removed, so many bytes.
     pub(super) fn pruned(&self, kind: EventMessageTypeEnum, reclaimed: Option<i64>) {
         let reclaimed = reclaimed.unwrap_or(0).to_string();

@@ -41,5 +41,5 @@ pub use foresee::foresee;
 pub use mounts::shm_bytes;
 pub use namespaces::user_range;
 pub use parts::{Files, Joined, Parts, ResolvedMount};
-pub use resources::update;
+pub use resources::{can_limit_swap, update};
 pub use validate::{validate, validate_update};

@@ -205,8 +205,9 @@ fn throttles(list: &Option<Vec<ThrottleDevice>>) -> Result<Vec<LinuxThrottleDevi
     list.iter().flatten().map(throttle).collect()
 }
 
-/// v1 has the file in the root too; v2 only below it.
-fn can_limit_swap(layout: &Layout) -> bool {
+/// Whether `--memory-swap` holds here. v1 has the file in the root too; v2 only below it.
+#[must_use]
+pub fn can_limit_swap(layout: &Layout) -> bool {
     let Some(hierarchy) = layout.controller(Controller::Memory) else {
         return false;
     };

@@ -4,6 +4,7 @@ mod alike;
 mod copies;
 mod endpoints;
 mod events;
+mod fields;
 mod files;
 mod held;
 mod images;

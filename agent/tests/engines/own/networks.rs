@@ -13,6 +13,9 @@ fn networks_are_dockers() {
     let serve = "while :; do echo -e 'HTTP/1.0 200 OK\\r\\n\\r\\nserved' | nc -l -p 80; done";
     let fetch =
         "for i in 1 2 3 4 5 6 7 8 9; do wget -qO- http://web/ && exit; sleep 0.2; done; exit 1";
+    let place =
+        "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}";
+    let inspect: &[&str] = &["inspect", "--format", place, "web"];
     compare(
         &sides,
         &[
@@ -44,12 +47,9 @@ fn networks_are_dockers() {
                 "-c",
                 serve,
             ],
-            &[
-                "inspect",
-                "--format",
-                "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}",
-                "web",
-            ],
+            inspect,
+            &["restart", "--time", "0", "web"],
+            inspect,
             &["run", "--rm", "--network", "net", IMAGE, "sh", "-c", fetch],
             &["!", "network", "rm", "net"],
             &["rm", "--force", "web"],

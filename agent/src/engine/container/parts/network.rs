@@ -141,7 +141,15 @@ impl Parts {
                 (name, settings)
             })
             .collect();
-        shown.extend(live);
+        for (name, mut live) in live {
+            // What it was asked to be, beside what it is.
+            if let Some(asked) = shown.remove(&name) {
+                live.ipam_config = asked.ipam_config;
+                live.links = asked.links;
+                live.driver_opts = asked.driver_opts;
+            }
+            shown.insert(name, live);
+        }
         shown
     }
 
