@@ -32,7 +32,7 @@ pub(super) async fn info(
     _asked: Parameters,
 ) -> Result<Json<Value>, Refused> {
     let engine = room.engine()?;
-    let own = counted(&engine).await?;
+    let own = counted(engine).await?;
     let host = tokio::task::spawn_blocking(|| with_host(own))
         .await
         .map_err(|error| Refused::bad_request(error.to_string()))?;
