@@ -174,6 +174,7 @@ impl Networks {
             name: wish.name.clone(),
             hostname: wish.hostname.clone(),
             aliases: wish.aliases.clone(),
+            links: wish.links.clone(),
             gateways: network.pools.iter().map(|pool| pool.gateway).collect(),
             addresses,
             mac: wish.mac.unwrap_or_else(|| Mac::from(first)),

@@ -126,6 +126,8 @@ pub struct Wish {
     pub hostname: String,
     /// Other names in this network.
     pub aliases: Vec<String>,
+    /// By which it alone finds others, to the names that all find them by.
+    pub links: BTreeMap<String, String>,
     /// A certain IPv4 address; `None`: any.
     pub ipv4: Option<Ipv4Addr>,
     /// A certain IPv6 address; `None`: any, where the network has IPv6.
@@ -153,6 +155,9 @@ pub struct Endpoint {
     pub hostname: String,
     /// Other names in this network.
     pub aliases: Vec<String>,
+    /// By which it alone finds others, to the names that all find them by.
+    #[serde(default)]
+    pub links: BTreeMap<String, String>,
     /// Address and prefix length, one for each family the network has; IPv4 first.
     pub addresses: Vec<ipnet::IpNet>,
     /// The bridge's addresses, in the same order.
@@ -211,6 +216,7 @@ pub(super) fn sample(name: &str) -> Endpoint {
         name: name.into(),
         hostname: format!("{name}-host"),
         aliases: vec![format!("{name}-alias")],
+        links: BTreeMap::new(),
         addresses: vec!["172.18.0.2/16".parse().unwrap()],
         gateways: vec!["172.18.0.1".parse().unwrap()],
         mac: Mac([2, 0x42, 172, 18, 0, 2]),

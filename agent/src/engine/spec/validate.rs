@@ -168,11 +168,21 @@ fn network(body: &ContainerCreateBody, host: &HostConfig, modes: &Modes) -> Resu
     for extra in host.extra_hosts.iter().flatten() {
         extra_host(extra)?;
     }
-    if linked && modes.network != Share::Other {
+    if linked && modes.network != Share::Other && !is_users_network(host) {
         return refuse(
-            "--link is not supported: containers find each other by name in a network that is made for \
+            "--link is not supported here: containers find each other by name in a network that is made for \
              them (network create)",
         );
+    }
+    let of_endpoints = body.networking_config.as_ref();
+    let of_endpoints = of_endpoints.and_then(|config| config.endpoints_config.as_ref());
+    let of_endpoints = of_endpoints.into_iter().flat_map(|all| all.values());
+    let links = of_endpoints.filter_map(|endpoint| endpoint.links.as_ref());
+    for link in links.chain(&host.links).flatten() {
+        let mut parts = link.split(':');
+        if parts.clone().count() > 2 || parts.any(str::is_empty) {
+            return refuse(format!("bad format for links: {link}"));
+        }
     }
     if modes.network != Share::Other {
         return Ok(());
@@ -206,6 +216,12 @@ fn network(body: &ContainerCreateBody, host: &HostConfig, modes: &Modes) -> Resu
         Some((_, what)) => refuse(format!("conflicting options: {what}")),
         None => Ok(()),
     }
+}
+
+/// Where a link is no more than a name.
+fn is_users_network(host: &HostConfig) -> bool {
+    let mode = host.network_mode.as_deref().unwrap_or_default();
+    !matches!(mode, "" | "default" | "bridge" | "none")
 }
 
 /// `name:address`, or `name=address` as newer clients send it.

@@ -130,6 +130,18 @@ fn network_of_another_brings_its_own_names_and_ports() {
         host(json!({"NetworkMode": "host", "Links": ["a:b"]})).contains("can't be used with links")
     );
     assert_eq!(
+        host(json!({"NetworkMode": "net", "Links": ["a:b", "c"]})),
+        ""
+    );
+    assert_eq!(
+        host(json!({"NetworkMode": "net", "Links": ["a:b:c"]})),
+        "bad format for links: a:b:c"
+    );
+    for mode in ["", "default", "bridge", "none"] {
+        let refused = host(json!({"NetworkMode": mode, "Links": ["a:b"]}));
+        assert!(refused.contains("--link is not supported"), "{mode}");
+    }
+    assert_eq!(
         refusal(json!({"Hostname": "h", "HostConfig": {"UTSMode": "host"}})),
         "conflicting options: hostname and the UTS mode"
     );

@@ -16,6 +16,9 @@ fn networks_are_dockers() {
     let place =
         "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}";
     let inspect: &[&str] = &["inspect", "--format", place, "web"];
+    let ping = "ping -c 1 -W 5 site >/dev/null; echo $?";
+    let linked = ["run", "--rm", "--network", "net", "--link", "web:site"];
+    let linked = [&linked as &[&str], &[IMAGE, "sh", "-c", ping]].concat();
     compare(
         &sides,
         &[
@@ -51,6 +54,15 @@ fn networks_are_dockers() {
             &["restart", "--time", "0", "web"],
             inspect,
             &["run", "--rm", "--network", "net", IMAGE, "sh", "-c", fetch],
+            // Another name, for this one alone.
+            &linked,
+            &[
+                "exec",
+                "web",
+                "sh",
+                "-c",
+                "ping -c 1 site >/dev/null 2>&1; echo $?",
+            ],
             &["!", "network", "rm", "net"],
             &["rm", "--force", "web"],
             &["network", "rm", "net"],

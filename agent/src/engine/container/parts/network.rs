@@ -1,6 +1,6 @@
 //! A container's places in networks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -235,12 +235,38 @@ pub(super) fn wish(
         name: settings.name.clone(),
         hostname: body.hostname.clone().unwrap_or_default(),
         aliases,
+        links: links(settings, network, asked),
         ipv4,
         ipv6,
         mac: mac.transpose()?,
         ports: Vec::new(),
         dns: servers(settings),
     })
+}
+
+/// `--link`: clients say it of the endpoint, or, older ones, of the container. Whom there is none of is not found.
+fn links(
+    settings: &Settings,
+    network: &str,
+    asked: Option<&EndpointSettings>,
+) -> BTreeMap<String, String> {
+    let is_first = matches!(mode(settings), NetworkMode::Named(first) if first == network);
+    let of_container = settings.host().and_then(|host| host.links.as_ref());
+    let of_container = of_container.filter(|_| is_first);
+    let of_endpoint = asked.and_then(|asked| asked.links.as_ref());
+    let all = of_container.into_iter().chain(of_endpoint).flatten();
+    all.map(|text| link(text)).collect()
+}
+
+/// `NAME[:ALIAS]`, or `/NAME:/CONTAINER/ALIAS`, as it was shown once: the alias, and whose.
+fn link(text: &str) -> (String, String) {
+    let (name, alias) = text.split_once(':').unwrap_or((text, text));
+    let alias = alias.rsplit('/').next().unwrap_or(alias);
+    let name = name.trim_start_matches('/');
+    // An id is known by its beginning.
+    let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let name = if is_id { &name[..SHORT] } else { name };
+    (alias.to_owned(), name.to_owned())
 }
 
 fn address<T: FromStr>(family: &str, text: Option<&str>) -> Result<Option<T>, EngineError> {
@@ -273,4 +299,22 @@ pub(super) fn publish(settings: &Settings) -> Result<Vec<Publish>, EngineError> 
         }
     }
     Ok(ports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_read_as_clients_write_them() {
+        let id = "0123456789abcdef".repeat(4);
+        for (text, alias, name) in [
+            ("web", "web", "web"),
+            ("web_1:web", "web", "web_1"),
+            ("/web_1:/box/web", "web", "web_1"),
+            (&format!("{id}:web"), "web", "0123456789ab"),
+        ] {
+            assert_eq!(link(text), (alias.to_owned(), name.to_owned()), "{text}");
+        }
+    }
 }

@@ -42,9 +42,11 @@ pub(super) fn answer(
         return reply(&message, ResponseCode::FormErr, Vec::new(), datagram);
     };
     let zones = table.zones_of(zone, asker);
+    let host = table.zones.get(zone).and_then(|zone| zone.at(asker));
+    let container = host.map(|host| host.container.as_str());
     let ours = message.metadata.op_code == OpCode::Query && query.query_class == DNSClass::IN;
     let records = ours
-        .then(|| look_up(&zones, &query.name, query.query_type))
+        .then(|| look_up(&zones, container, &query.name, query.query_type))
         .flatten();
     if let Some(records) = records {
         return reply(&message, ResponseCode::NoError, records, datagram);
@@ -52,7 +54,6 @@ pub(super) fn answer(
     if zones.iter().all(|zone| zone.internal) {
         return reply(&message, ResponseCode::NXDomain, Vec::new(), datagram);
     }
-    let host = table.zones.get(zone).and_then(|zone| zone.at(asker));
     Verdict::Forward(host.map(|host| host.dns.clone()).unwrap_or_default())
 }
 
@@ -65,7 +66,12 @@ pub(super) fn failure(question: &[u8]) -> Verdict {
 }
 
 /// `None`: none of the containers' names. Otherwise what there is of the type asked for, perhaps nothing.
-fn look_up(zones: &[&Zone], name: &Name, kind: RecordType) -> Option<Vec<Record>> {
+fn look_up(
+    zones: &[&Zone],
+    asker: Option<&str>,
+    name: &Name,
+    kind: RecordType,
+) -> Option<Vec<Record>> {
     if kind == RecordType::PTR {
         let address = name.parse_arpa_name().ok()?;
         let full = address.prefix_len() == address.max_prefix_len();
@@ -79,7 +85,11 @@ fn look_up(zones: &[&Zone], name: &Name, kind: RecordType) -> Option<Vec<Record>
     }
     let text = name.to_ascii().to_ascii_lowercase();
     let text = text.trim_end_matches('.');
-    let addresses = zones.iter().find_map(|zone| zone.addresses(text))?;
+    let linked = |zone: &&Zone| zone.addresses(zone.linked(asker?, text)?);
+    let addresses = zones
+        .iter()
+        .find_map(linked)
+        .or_else(|| zones.iter().find_map(|zone| zone.addresses(text)))?;
     let record = |address| {
         let data = match (kind, address) {
             (RecordType::A | RecordType::ANY, IpAddr::V4(v4)) => RData::A(A(v4)),

@@ -35,8 +35,24 @@ fn a_name_is_answered_with_its_address() {
         assert_eq!(data(&message), ["172.18.0.2"], "{name}");
         assert_eq!(message.queries.len(), 1);
     }
-    let all = answered("back-id", "172.18.0.3", &ask("all.", RecordType::A));
+    let all = answered("back-id", "172.18.0.2", &ask("all.", RecordType::A));
     assert_eq!(data(&all), ["172.18.0.2", "172.18.0.3"]);
+}
+
+#[test]
+fn a_link_is_a_name_for_who_has_it() {
+    for (name, found) in [("site.", "172.18.0.2"), ("all.", "172.18.0.2")] {
+        let message = answered("back-id", "172.18.0.3", &ask(name, RecordType::A));
+        assert_eq!(data(&message), [found], "{name}");
+    }
+    let other = answer(
+        &table(),
+        "back-id",
+        "172.18.0.2".parse().unwrap(),
+        &ask("site.", RecordType::A),
+        true,
+    );
+    assert!(matches!(other, Verdict::Forward(_)), "{other:?}");
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub(super) struct Host {
     pub(super) addresses: Vec<IpAddr>,
     /// Whom it wants to be asked; empty: whom the host asks.
     pub(super) dns: Vec<IpAddr>,
+    /// Names that it alone has for others, to those that all have; in lower case.
+    links: BTreeMap<String, String>,
 }
 
 /// The table as it is now, for the responder.
@@ -121,6 +123,7 @@ impl Zone {
                 name: endpoint.name.clone(),
                 addresses,
                 dns: endpoint.dns.clone(),
+                links: lower(&endpoint.links),
             });
         }
         self
@@ -149,11 +152,25 @@ impl Zone {
         )
     }
 
+    /// What a name in lower case that only who asks has for somebody means to all.
+    pub(super) fn linked(&self, container: &str, name: &str) -> Option<&str> {
+        let mut hosts = self.hosts.iter();
+        let asker = hosts.find(|host| host.container == container)?;
+        asker.links.get(name).map(String::as_str)
+    }
+
     /// The name behind an address.
     pub(super) fn name_at(&self, address: IpAddr) -> Option<String> {
         let host = self.at(address).filter(|_| self.has_names)?;
         Some(format!("{}.{}", host.name, self.name))
     }
+}
+
+fn lower(links: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let pairs = links.iter();
+    pairs
+        .map(|(alias, name)| (alias.to_ascii_lowercase(), name.to_ascii_lowercase()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -181,6 +198,10 @@ pub(super) mod tests {
                     let address = Ipv4Addr::new(172, network, 0, *last).into();
                     endpoint.addresses = vec![IpNet::new(address, 16).unwrap()];
                     endpoint.aliases.push("all".into());
+                    if *host == "cache" {
+                        endpoint.links.insert("Site".into(), "Web".into());
+                        endpoint.links.insert("all".into(), "web".into());
+                    }
                     endpoint
                 })
                 .collect();
