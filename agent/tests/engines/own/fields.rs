@@ -12,7 +12,7 @@ use crate::{blocking_turn, host};
 /// Keys that are names, not the API's; and what was gone by 1.43.
 const NOT_OURS: [&str; 7] = [
     "/networks/net/Containers/",
-    "/networks/bridge/Options/",
+    "/Options/com.docker.network.",
     "/info/Runtimes/",
     "/info/RegistryConfig/IndexConfigs/",
     "/info/KernelMemory",
