@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use bollard::models::{
     Commit, LocalNodeState, PluginsInfo, RegistryServiceConfig, Runtime, SwarmInfo, SystemInfo,
     SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum, SystemInfoIsolationEnum,
@@ -35,7 +36,7 @@ pub(super) async fn info(
     let own = counted(engine).await?;
     let host = tokio::task::spawn_blocking(|| with_host(own))
         .await
-        .map_err(|error| Refused::bad_request(error.to_string()))?;
+        .map_err(|error| Refused::new(StatusCode::INTERNAL_SERVER_ERROR, error))?;
     whole(&host, complete)
 }
 

@@ -1,5 +1,6 @@
 //! Making everything ready for a start: root filesystem, files, specification.
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -105,9 +106,9 @@ impl Parts {
         given.extend(files.hosts.iter().cloned());
         given.extend(files.resolv_conf.iter().cloned());
         for (number, path) in given.iter().enumerate() {
-            let target =
-                self.mounts
-                    .bind(&part(settings, &number.to_string()), path, Some(users))?;
+            let target = self
+                .mounts
+                .bind(&part(settings, number), path, Some(users))?;
             for mount in spec.mounts_mut().iter_mut().flatten() {
                 if mount.source().as_ref() == Some(path) {
                     mount.set_source(Some(target.clone()));
@@ -123,7 +124,7 @@ impl Parts {
         self.unmount_shared_memory(settings)?;
         if spec::user_range(&settings.body)?.is_some() {
             for number in 0..settings.mounts.len() + NAME_FILES {
-                self.mounts.unmount(&part(settings, &number.to_string()))?;
+                self.mounts.unmount(&part(settings, number))?;
             }
         }
         Ok(())
@@ -154,7 +155,7 @@ impl Parts {
 }
 
 /// The name of something that is mounted beside a container's root filesystem.
-pub(super) fn part(settings: &Settings, what: &str) -> String {
+pub(super) fn part(settings: &Settings, what: impl Display) -> String {
     format!("{}{SEPARATOR}{what}", settings.id)
 }
 
